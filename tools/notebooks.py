@@ -1,0 +1,168 @@
+"""Run the book's notebooks: several at a time, and each only when something it depends on has changed.
+
+The outputs are kept under ``_build/outputs``, one file a notebook, together with the key they belong to: a hash of
+the code cells, of every module of `utils` that the code reaches, of the locked requirements and of Python itself.
+Prose is not part of it, so a corrected sentence runs nothing.
+"""
+
+import ast
+import hashlib
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import yaml
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "_build"
+FRAMES = BUILD / "frames"
+OUTPUTS = BUILD / "outputs"
+FRAME_NAME = re.compile(r"\b[0-9a-f]{20}\b")
+TIMEOUT = 600  # seconds for one cell
+
+
+class NotebookError(Exception):
+    """A cell failed, or wrote a warning that a reader would see."""
+
+
+def chapters() -> list[Path]:
+    """The notebooks that ``_toc.yml`` lists, in the order of the book."""
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    files = [entry["file"] for part in toc["parts"] for entry in part["chapters"]]
+    return [path for file in files if (path := ROOT / f"{file}.ipynb").exists()]
+
+
+def key_of(notebook: Path) -> str:
+    """Hash of everything the outputs of a notebook depend on."""
+    code = [cell.source for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code"]
+    lock = ROOT / "requirements.lock"
+    parts = [sys.version, lock.read_text() if lock.exists() else "", *code]
+    parts += [path.read_text(encoding="utf-8") for path in sorted(_modules_reached("\n".join(code)))]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _modules_reached(code: str) -> set[Path]:
+    """Files of `utils` that this code imports, directly or through one another."""
+    reached: set[Path] = set()
+    waiting = [code]
+    while waiting:
+        for module in _imports(waiting.pop()):
+            path = ROOT / f"{module.replace('.', '/')}.py"
+            if path.exists() and path not in reached:
+                reached.add(path)
+                waiting.append(path.read_text(encoding="utf-8"))
+    return reached
+
+
+def _imports(code: str) -> Iterable[str]:
+    # A line of IPython's own syntax is no Python; its cell imports nothing then.
+    try:
+        tree = ast.parse(code)
+    except SyntaxError:
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def _record(notebook: Path) -> Path:
+    return OUTPUTS / notebook.relative_to(ROOT).with_suffix(".json")
+
+
+def stored_outputs(notebook: Path) -> list[list[Any]] | None:
+    """What each code cell showed when it last ran, or None where that is out of date or a picture is missing."""
+    path = _record(notebook)
+    if not path.exists():
+        return None
+    record = json.loads(path.read_text(encoding="utf-8"))
+    pictures = set(FRAME_NAME.findall(json.dumps(record["outputs"])))
+    stored = {picture.stem for picture in FRAMES.glob("*.webp")}
+    return record["outputs"] if record["key"] == key_of(notebook) and pictures <= stored else None
+
+
+def seconds_of(notebook: Path) -> float:
+    """How long the notebook took when it last ran; infinity where it never did."""
+    path = _record(notebook)
+    return float(json.loads(path.read_text(encoding="utf-8"))["seconds"]) if path.exists() else float("inf")
+
+
+def run(notebook: Path, *, workers: int = 1, draw_frames: bool = True) -> tuple[list[list[Any]], float]:
+    """Run a notebook in a fresh kernel: the outputs of its code cells, and the seconds it took."""
+    book = nbformat.read(notebook, as_version=4)
+    # One thread each, whatever the machine: the order of a sum must not change from build to build.
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
+    if draw_frames:
+        environment |= {"EXPLORE_FRAMES": str(FRAMES), "EXPLORE_WORKERS": str(workers)}
+    client = NotebookClient(
+        book,
+        timeout=TIMEOUT,
+        kernel_name="python3",
+        resources={"metadata": {"path": notebook.parent}},
+        # The kernel listens on loopback for some seconds; it need not warn of that on every run.
+        extra_arguments=["--IPKernelApp.log_level=40"],
+    )
+    start = time.perf_counter()
+    try:
+        client.execute(env=environment)
+    except CellExecutionError as error:
+        raise NotebookError(f"{notebook.relative_to(ROOT)}: a cell failed\n{error}") from None
+    seconds = time.perf_counter() - start
+    cells = [cell for cell in book.cells if cell.cell_type == "code"]
+    for cell in cells:
+        warned = [output.text for output in cell.outputs if output.get("name") == "stderr"]
+        if warned:
+            raise NotebookError(f"{notebook.relative_to(ROOT)}: cell {cell.id} wrote to stderr\n{''.join(warned)}")
+    return [cell.outputs for cell in cells], seconds
+
+
+def run_and_store(notebook: Path, *, workers: int = 1) -> float:
+    """Run a notebook and keep its outputs; the seconds it took."""
+    key = key_of(notebook)
+    outputs, seconds = run(notebook, workers=workers)
+    path = _record(notebook)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".unfinished")
+    unfinished.write_text(json.dumps({"key": key, "seconds": seconds, "outputs": outputs}), encoding="utf-8")
+    unfinished.replace(path)
+    return seconds
+
+
+def run_outdated(notebooks: Sequence[Path]) -> int:
+    """Run what has to run, longest first, with a line for each; how many ran. Raises after all have been tried."""
+    todo = sorted((n for n in notebooks if stored_outputs(n) is None), key=seconds_of, reverse=True)
+    cores = os.cpu_count() or 1
+    jobs = max(1, min(cores, len(todo)))
+    failures = []
+    with ThreadPoolExecutor(jobs) as pool:
+        running = {pool.submit(run_and_store, n, workers=cores // jobs): n for n in todo}
+        for done, future in enumerate(as_completed(running), start=1):
+            name = running[future].relative_to(ROOT)
+            try:
+                print(f"  [{done}/{len(todo)}] {name}: {future.result():.1f} s", flush=True)
+            except NotebookError as error:
+                print(f"  [{done}/{len(todo)}] {name}: FAILED", flush=True)
+                failures.append(str(error))
+    if failures:
+        raise NotebookError("\n\n".join(failures))
+    return len(todo)
+
+
+def with_outputs(text: str, outputs: Sequence[Sequence[Any]]) -> str:
+    """A notebook's JSON with outputs put into its code cells."""
+    book = json.loads(text)
+    cells = [cell for cell in book["cells"] if cell["cell_type"] == "code"]
+    for cell, shown in zip(cells, outputs, strict=True):
+        cell["outputs"] = list(shown)
+    return json.dumps(book)
