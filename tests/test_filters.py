@@ -112,7 +112,7 @@ def test_gaussian_kernel_of_tiny_sigma_is_an_impulse():
     assert_array_equal(gaussian_kernel_1d(1e-300, 3), [0, 1, 0])
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(sigma=st.floats(0.01, 50), size=sizes)
 def test_kernels_are_symmetric_positive_and_sum_to_one(sigma, size):
     for kernel in (gaussian_kernel_1d(sigma), gaussian_kernel_1d(sigma, size), binomial_kernel(size)):
@@ -224,7 +224,7 @@ SMOOTHERS = [mean_filter, lambda image, size, border: gaussian_filter(image, 0.9
 
 
 @pytest.mark.parametrize("smooth", SMOOTHERS)
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(image=gray_images, border=borders, scale=st.floats(-3, 3))
 def test_smoothing_is_linear(smooth, image, border, scale):
     other = image[::-1, ::-1]
@@ -234,7 +234,7 @@ def test_smoothing_is_linear(smooth, image, border, scale):
 
 
 @pytest.mark.parametrize("smooth", SMOOTHERS)
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(image=gray_images, border=borders)
 def test_smoothing_stays_between_the_extremes(smooth, image, border):
     smoothed = smooth(image, 5, border=border)
@@ -285,7 +285,7 @@ def test_opening_and_closing_match_opencv(ours, operation):
     assert_array_equal(ours(image, 5), cv2.morphologyEx(image, operation, np.ones((5, 5))))
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(
     image=gray_images, size=st.sampled_from([1, 3, 5]), border=st.sampled_from(["reflect", "symmetric", "replicate"])
 )
@@ -319,7 +319,7 @@ def test_linear_filters_return_float64(dtype):
         assert result.dtype == np.float64
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(image=gray_images, size=sizes, border=borders)
 def test_median_lies_between_minimum_and_maximum(image, size, border):
     smallest, middle, largest = (
@@ -328,7 +328,7 @@ def test_median_lies_between_minimum_and_maximum(image, size, border):
     assert ((smallest <= middle) & (middle <= largest)).all()
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(image=gray_images, size=sizes, border=borders.filter(lambda name: name != "zero"))
 def test_rank_filters_of_the_negative(image, size, border):
     negative = 255 - image
@@ -337,7 +337,7 @@ def test_rank_filters_of_the_negative(image, size, border):
 
 
 @pytest.mark.parametrize("rank_filter", RANK_FILTERS)
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(image=gray_images, exponent=st.floats(0.1, 8))
 def test_rank_filters_commute_with_gamma(rank_filter, image, exponent):
     unit = image / 255
@@ -434,7 +434,7 @@ def test_adjust_gamma_by_hand():
     assert_allclose(adjust_gamma([[0, 1 / 16, 1.0]], 0.25), [[0, 1 / 2, 1]])
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(image=gray_images, gamma=st.floats(0.1, 8))
 def test_adjust_gamma_is_undone_by_its_inverse(image, gamma):
     assert_allclose(adjust_gamma(adjust_gamma(image / 255, gamma), 1 / gamma), image / 255, atol=1e-9)

@@ -26,11 +26,8 @@ def fill_in_outputs(app: Sphinx, docname: str, source: list[str]) -> None:
     path = Path(app.env.doc2path(docname))
     if path.suffix != ".ipynb":
         return
-    outputs = notebooks.stored_outputs(path)
-    if outputs is None:
-        notebooks.run_and_store(path, workers=os.cpu_count() or 1)
-        outputs = notebooks.stored_outputs(path)
-    assert outputs is not None
+    # Run it where `jupyter-book build` was called by itself, without tools/build.py.
+    outputs = notebooks.stored_outputs(path) or notebooks.run_and_store(path, workers=os.cpu_count() or 1)
     source[0] = notebooks.with_outputs(source[0], outputs)
     _keys(app.env)[docname] = notebooks.key_of(path)
 
@@ -49,7 +46,7 @@ def chapters_to_read_again(
 def _keys(env: BuildEnvironment) -> dict[str, str]:
     if not hasattr(env, "notebook_keys"):
         env.notebook_keys = {}  # type: ignore[attr-defined]
-    return env.notebook_keys  # type: ignore[attr-defined, no-any-return]
+    return env.notebook_keys  # type: ignore[attr-defined]
 
 
 # --- pictures ----------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ Prose is not part of it, so a corrected sentence runs nothing.
 """
 
 import ast
+import asyncio
 import hashlib
 import json
 import os
@@ -37,7 +38,7 @@ class NotebookError(Exception):
 def chapters() -> list[Path]:
     """The notebooks that ``_toc.yml`` lists, in the order of the book."""
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    files = [entry["file"] for part in toc["parts"] for entry in part["chapters"]]
+    files = [toc["root"], *(entry["file"] for part in toc["parts"] for entry in part["chapters"])]
     return [path for file in files if (path := ROOT / f"{file}.ipynb").exists()]
 
 
@@ -115,7 +116,7 @@ def run(notebook: Path, *, workers: int = 1, draw_frames: bool = True) -> tuple[
     )
     start = time.perf_counter()
     try:
-        client.execute(env=environment)
+        asyncio.run(client.async_execute(env=environment))
     except CellExecutionError as error:
         raise NotebookError(f"{notebook.relative_to(ROOT)}: a cell failed\n{error}") from None
     seconds = time.perf_counter() - start
@@ -127,8 +128,8 @@ def run(notebook: Path, *, workers: int = 1, draw_frames: bool = True) -> tuple[
     return [cell.outputs for cell in cells], seconds
 
 
-def run_and_store(notebook: Path, *, workers: int = 1) -> float:
-    """Run a notebook and keep its outputs; the seconds it took."""
+def run_and_store(notebook: Path, *, workers: int = 1) -> list[list[Any]]:
+    """Run a notebook and keep the outputs of its code cells; those outputs."""
     key = key_of(notebook)
     outputs, seconds = run(notebook, workers=workers)
     path = _record(notebook)
@@ -136,7 +137,7 @@ def run_and_store(notebook: Path, *, workers: int = 1) -> float:
     unfinished = path.with_suffix(".unfinished")
     unfinished.write_text(json.dumps({"key": key, "seconds": seconds, "outputs": outputs}), encoding="utf-8")
     unfinished.replace(path)
-    return seconds
+    return outputs
 
 
 def run_outdated(notebooks: Sequence[Path]) -> int:
@@ -150,7 +151,8 @@ def run_outdated(notebooks: Sequence[Path]) -> int:
         for done, future in enumerate(as_completed(running), start=1):
             name = running[future].relative_to(ROOT)
             try:
-                print(f"  [{done}/{len(todo)}] {name}: {future.result():.1f} s", flush=True)
+                future.result()
+                print(f"  [{done}/{len(todo)}] {name}: {seconds_of(running[future]):.1f} s", flush=True)
             except NotebookError as error:
                 print(f"  [{done}/{len(todo)}] {name}: FAILED", flush=True)
                 failures.append(str(error))

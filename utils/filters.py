@@ -55,7 +55,8 @@ def gaussian_kernel_1d(sigma: float, kernel_size: int | None = None) -> FloatArr
     """Gaussian sampled at the pixel centres and divided by its sum; `sigma` in pixels.
 
     Without `kernel_size` it reaches 4 sigma to either side, rounded half up, as in SciPy:
-    ``2 * int(4 * sigma + 0.5) + 1`` weights. A smaller size cuts the tails and makes the blur weaker than `sigma` says.
+    ``2 * int(4 * sigma + 0.5) + 1`` weights. A smaller size cuts the tails and makes the
+    blur weaker than `sigma` says.
 
     >>> gaussian_kernel_1d(1.0, 5).round(4)
     array([0.0545, 0.2442, 0.4026, 0.2442, 0.0545])
@@ -75,9 +76,10 @@ def gaussian_kernel_1d(sigma: float, kernel_size: int | None = None) -> FloatArr
 
 
 def binomial_kernel(kernel_size: int) -> FloatArray:
-    """Row of Pascal's triangle divided by its sum: the Gaussian of whole numbers, sigma = sqrt(kernel_size - 1) / 2.
+    """Row of Pascal's triangle divided by its sum: the Gaussian of whole numbers.
 
-    Size 5 is what ``cv2.getGaussianKernel(5, 0)`` returns.
+    Its sigma is ``sqrt(kernel_size - 1) / 2``. Size 5 is what ``cv2.getGaussianKernel(5, 0)``
+    returns.
 
     >>> binomial_kernel(5) * 16
     array([1., 4., 6., 4., 1.])
@@ -87,10 +89,10 @@ def binomial_kernel(kernel_size: int) -> FloatArray:
 
 
 def correlate(image: ArrayLike, kernel: ArrayLike, *, border: str = "reflect") -> FloatArray:
-    """Sum over the window of kernel times image, at every pixel; `kernel` is 2-D with odd sides.
+    """Sum over the window of kernel times image, at every pixel; `kernel` is 2-D, sides odd.
 
-    The kernel is not flipped: this is what PyTorch calls convolution, and what ``cv2.filter2D`` does. It is
-    not normalised either.
+    The kernel is not flipped: this is what PyTorch calls convolution, and what
+    ``cv2.filter2D`` does. It is not normalised either.
 
     >>> step = [[0, 0, 6, 6]] * 3
     >>> correlate(step, [[1, 1, 1]])[1] / 3        # a mean of three blurs the edge
@@ -126,12 +128,13 @@ def correlate_naive(image: ArrayLike, kernel: ArrayLike, *, border: str = "refle
 def separable_filter(
     image: ArrayLike, kernel_row: ArrayLike, kernel_column: ArrayLike, *, border: str = "reflect"
 ) -> FloatArray:
-    """`correlate` with ``np.outer(kernel_column, kernel_row)``, in two passes: 2k products a pixel, not k * k.
+    """`correlate` with ``np.outer(kernel_column, kernel_row)``, in two passes.
 
-    `kernel_row` runs along the rows (left to right), `kernel_column` down the columns, as in ``cv2.sepFilter2D``.
+    That takes 2k products a pixel, not k * k. `kernel_row` runs along the rows (left to
+    right), `kernel_column` down the columns, as in ``cv2.sepFilter2D``.
 
     >>> impulse = [[0, 0, 0], [0, 1, 0], [0, 0, 0]]
-    >>> separable_filter(impulse, [1, 2, 3], [10, 0, 0], border="zero")     # not flipped: it comes out mirrored
+    >>> separable_filter(impulse, [1, 2, 3], [10, 0, 0], border="zero")  # not flipped: mirrored
     array([[ 0.,  0.,  0.],
            [ 0.,  0.,  0.],
            [30., 20., 10.]])
@@ -148,11 +151,13 @@ def separable_filter(
 def gaussian_filter(
     image: ArrayLike, sigma: float, kernel_size: int | None = None, *, border: str = "reflect"
 ) -> FloatArray:
-    """Image blurred by a Gaussian of `sigma` pixels in both directions, sampled as in `gaussian_kernel_1d`.
+    """Image blurred by a Gaussian of `sigma` pixels in both directions.
 
-    "reflect" needs an image larger than half the window, 4 sigma; "replicate" and "zero" take any.
+    The kernel is `gaussian_kernel_1d`. Border "reflect" needs an image larger than half
+    the window, 4 sigma; "replicate" and "zero" take any.
 
-    >>> gaussian_filter([[0, 0, 0, 8, 8, 8]], sigma=1.0, kernel_size=3, border="replicate").round(2)
+    >>> edge = [[0, 0, 0, 8, 8, 8]]
+    >>> gaussian_filter(edge, sigma=1.0, kernel_size=3, border="replicate").round(2)
     array([[0.  , 0.  , 2.19, 5.81, 8.  , 8.  ]])
     """
     kernel = gaussian_kernel_1d(sigma, kernel_size)
@@ -162,8 +167,8 @@ def gaussian_filter(
 def mean_filter(image: ArrayLike, kernel_size: int, *, border: str = "reflect") -> FloatArray:
     """Mean of the square window around each pixel, at the same cost for every `kernel_size`.
 
-    A window sum is the difference of two running sums. Sums of integers are exact; with floats the rounding
-    error is about 1e-16 times the sum of a whole row or column.
+    A window sum is the difference of two running sums. Sums of integers are exact; with
+    floats the rounding error is about 1e-16 times the sum of a whole row or column.
 
     >>> mean_filter([[0, 0, 0], [0, 9, 0], [0, 0, 0]], 3, border="zero")
     array([[1., 1., 1.],
@@ -176,28 +181,32 @@ def mean_filter(image: ArrayLike, kernel_size: int, *, border: str = "reflect") 
 
 
 def median_filter(image: ArrayLike, kernel_size: int, *, border: str = "reflect") -> AnyArray:
-    """Middle value of the sorted square window: with size 3 the fifth of nine. The dtype is that of the image.
+    """Middle value of the sorted square window: with size 3 the fifth of nine.
 
-    The size is odd, so the middle is always one of the pixels, never a mean of two. ``cv2.medianBlur`` has border
-    "replicate", ``scipy.ndimage.median_filter`` "symmetric".
+    The size is odd, so the middle is always one of the pixels, never a mean of two,
+    and the dtype is that of the image. ``cv2.medianBlur`` has border "replicate",
+    ``scipy.ndimage.median_filter`` "symmetric".
 
-    >>> median_filter([[7, 7, 7], [7, 255, 8], [7, 8, 8]], 3)[1, 1]        # 7 7 7 7 [7] 8 8 8 255
+    >>> median_filter([[7, 7, 7], [7, 255, 8], [7, 8, 8]], 3)[1, 1]  # 7 7 7 7 [7] 8 8 8 255
     np.int64(7)
     """
     pixels, size = _checked_image(image), _checked_size(kernel_size)
-    windows = sliding_window_view(_padded(pixels, (size, size), border), (size, size), axis=(0, 1))
+    padded = _padded(pixels, (size, size), border)
+    windows = sliding_window_view(padded, (size, size), axis=(0, 1))
     middle = size * size // 2
     result = np.empty_like(pixels)
-    for row, strip in enumerate(windows):  # (W, size, size) or (W, C, size, size): one row keeps the copy small
-        result[row] = np.partition(strip.reshape(*strip.shape[:-2], -1), middle, axis=-1)[..., middle]
+    for row, strip in enumerate(windows):  # one row at a time keeps the copy small
+        values = strip.reshape(*strip.shape[:-2], size * size)  # (W, n) or (W, C, n)
+        result[row] = np.partition(values, middle, axis=-1)[..., middle]
     return result
 
 
 def maximum_filter(image: ArrayLike, kernel_size: int, *, border: str = "reflect") -> AnyArray:
     """Largest value of the square window: gray dilation. The dtype is that of the image.
 
-    With "reflect", "symmetric" and "replicate" the border adds no value that the window does not hold already,
-    so all three agree with ``cv2.dilate``, which ignores what is outside.
+    With "reflect", "symmetric" and "replicate" the border adds no value that the window
+    does not hold already, so all three agree with ``cv2.dilate``, which ignores what is
+    outside.
 
     >>> maximum_filter([[0, 0, 0, 0, 0], [0, 0, 9, 0, 0], [0, 0, 0, 0, 0]], 3)[0]
     array([0, 9, 9, 9, 0])
@@ -206,7 +215,9 @@ def maximum_filter(image: ArrayLike, kernel_size: int, *, border: str = "reflect
 
 
 def minimum_filter(image: ArrayLike, kernel_size: int, *, border: str = "reflect") -> AnyArray:
-    """Smallest value of the square window: gray erosion, ``cv2.erode``. Borders and dtype as in `maximum_filter`.
+    """Smallest value of the square window: gray erosion, ``cv2.erode``.
+
+    Borders and dtype are those of `maximum_filter`.
 
     >>> minimum_filter([[9, 9, 9, 9, 9], [9, 9, 0, 9, 9], [9, 9, 9, 9, 9]], 3)[0]
     array([9, 0, 0, 0, 9])

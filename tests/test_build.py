@@ -1,0 +1,58 @@
+import build
+import notebooks
+import pytest
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    monkeypatch.setattr(notebooks, "ROOT", tmp_path)
+    for name in ("SITE", "STAMP", "DOCTREES"):
+        monkeypatch.setattr(build, name, tmp_path / name.lower())
+    (tmp_path / "chapters").mkdir()
+    (tmp_path / "chapters" / "intro.md").write_text("# Title")
+    monkeypatch.setattr(notebooks, "chapters", list)
+    return tmp_path
+
+
+def finish(project):
+    (project / "site").mkdir(exist_ok=True)
+    (project / "site" / "index.html").touch()
+    return True
+
+
+def test_second_build_finds_nothing_to_do(project, monkeypatch, capsys):
+    monkeypatch.setattr(build, "make_pages", lambda: finish(project))
+    assert build.main() == 0
+    monkeypatch.setattr(build, "make_pages", lambda: pytest.fail("built again"))
+    assert build.main() == 0
+    assert "Nothing has changed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("change", ["edit", "add", "remove the page"])
+def test_change_is_noticed(project, monkeypatch, change):
+    monkeypatch.setattr(build, "make_pages", lambda: finish(project))
+    build.main()
+    if change == "edit":
+        (project / "chapters" / "intro.md").write_text("# Another title")
+    elif change == "add":
+        (project / "chapters" / "more.md").touch()
+    else:
+        (project / "site" / "index.html").unlink()
+    assert not build.is_up_to_date(build.fingerprint())
+
+
+def test_failed_pages_are_made_again(project, monkeypatch, capsys):
+    monkeypatch.setattr(build, "make_pages", lambda: False)
+    assert build.main() == 1
+    assert not build.STAMP.exists()
+    assert "counts as failed" in capsys.readouterr().err
+
+
+def test_failed_notebook_stops_the_build(project, monkeypatch, capsys):
+    def fail(_):
+        raise notebooks.NotebookError("chapter.ipynb: a cell failed")
+
+    monkeypatch.setattr(notebooks, "run_outdated", fail)
+    monkeypatch.setattr(build, "make_pages", lambda: pytest.fail("made pages"))
+    assert build.main() == 1
+    assert "chapter.ipynb: a cell failed" in capsys.readouterr().err

@@ -1,0 +1,79 @@
+import json
+
+import nbformat
+import notebooks
+import pytest
+
+
+@pytest.fixture
+def book(tmp_path, monkeypatch):
+    """A book of one module, and a function that writes its one notebook."""
+    for name, folder in (("ROOT", ""), ("FRAMES", "frames"), ("OUTPUTS", "outputs")):
+        monkeypatch.setattr(notebooks, name, tmp_path / folder)
+    (tmp_path / "utils").mkdir()
+    (tmp_path / "utils" / "boxes.py").write_text("from utils import areas\n")
+    (tmp_path / "utils" / "areas.py").write_text("")
+    (tmp_path / "utils" / "losses.py").write_text("")
+
+    def write(code="from utils.boxes import area", prose="A sentence."):
+        cells = [nbformat.v4.new_markdown_cell(prose, id="prose"), nbformat.v4.new_code_cell(code, id="code")]
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "chapter.ipynb")
+        return tmp_path / "chapter.ipynb"
+
+    return write
+
+
+def test_key_is_that_of_the_code_alone(book):
+    assert notebooks.key_of(book(prose="One.")) == notebooks.key_of(book(prose="Another."))
+    assert notebooks.key_of(book("1 + 1")) != notebooks.key_of(book("1 + 2"))
+
+
+@pytest.mark.parametrize(("module", "matters"), [("boxes", True), ("areas", True), ("losses", False)])
+def test_key_follows_imports_of_imports(book, tmp_path, module, matters):
+    before = notebooks.key_of(book())
+    with (tmp_path / "utils" / f"{module}.py").open("a") as file:
+        file.write("x = 1\n")
+    assert (notebooks.key_of(book()) != before) == matters
+
+
+def test_outputs_are_kept_until_the_code_changes(book):
+    chapter = book("print('hello')")
+    assert notebooks.stored_outputs(chapter) is None
+    assert notebooks.run_outdated([chapter]) == 1
+    assert notebooks.run_outdated([chapter]) == 0
+    assert notebooks.stored_outputs(chapter)[0][0]["text"] == "hello\n"
+    book("print('goodbye')")
+    assert notebooks.stored_outputs(chapter) is None
+
+
+def test_outputs_without_their_pictures_do_not_count(book, tmp_path):
+    chapter = book("print('0123456789abcdef0123')")  # looks like the name of a picture
+    notebooks.run_and_store(chapter)
+    assert notebooks.stored_outputs(chapter) is None
+    (tmp_path / "frames").mkdir()
+    (tmp_path / "frames" / "0123456789abcdef0123.webp").touch()
+    assert notebooks.stored_outputs(chapter) is not None
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("assert 1 == 2", r"chapter.ipynb: a cell failed[\s\S]*AssertionError"),
+        ("import sys; sys.stderr.write('careful')", "careful"),
+    ],
+)
+def test_failing_cell_fails_the_build(book, code, message):
+    with pytest.raises(notebooks.NotebookError, match=message):
+        notebooks.run_outdated([book(code)])
+
+
+def test_outputs_fill_the_code_cells_in_order(book):
+    filled = json.loads(notebooks.with_outputs(book().read_text(), [[{"output_type": "stream"}]]))
+    assert "outputs" not in filled["cells"][0]
+    assert filled["cells"][1]["outputs"] == [{"output_type": "stream"}]
+
+
+def test_chapters_are_those_of_the_table_of_contents():
+    names = [path.stem for path in notebooks.chapters()]
+    assert names[0] == "intro"
+    assert len(names) == len(set(names)) > 5
