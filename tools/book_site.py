@@ -110,9 +110,10 @@ def visit_display_math(translator: Any, node: nodes.math_block) -> None:
 # What the theme and Jupyter Book's extensions put on every page and this book never uses: 1.5 MB of script for a
 # dozen icons (book.css draws them), buttons and tabs of other extensions, a kernel service on another host, and
 # the search index, which only the search page needs.
+_UNUSED = "fontawesome|toggle|thebe|design-tabs|sphinx-design"
 UNUSED = re.compile(
-    r"\s*<(script|link)\b[^>]*>[^<]*(fontawesome|toggle|thebe|design-tabs|sphinx-design)[^<]*(</script>)?"
-    r"|\s*<(script|link)\b[^>]*(fontawesome|toggle|thebe|design-tabs|sphinx-design)[^>]*>(</script>)?",
+    rf"\s*<(script|link)\b[^>]*>[^<]*({_UNUSED})[^<]*(</script>)?"
+    rf"|\s*<(script|link)\b[^>]*({_UNUSED})[^>]*>(</script>)?",
     re.IGNORECASE,
 )
 SEARCH = re.compile(r"\s*<script [^>]*(searchtools|language_data|searchindex)\.js[^>]*></script>")
@@ -126,6 +127,19 @@ def lighten_page(app: Sphinx, page: str, template: str, context: dict[str, Any],
         return Markup(light if page == "search" else SEARCH.sub("", light))
 
     context["lighten"] = lighten
+
+
+# A quarter of the theme's style is Font Awesome's list of icons.
+ICON_RULE = re.compile(
+    r"[^{}]*(\.fa-|\.fa[srb]?\b|Font ?Awesome)[^{}]*\{[^{}]*\}|@font-face\{[^{}]*Font ?Awesome[^{}]*\}"
+)
+
+
+def lighten_style(app: Sphinx, error: Exception | None) -> None:
+    """Take the unused icons out of the theme's style."""
+    style = Path(app.outdir, "_static", "styles", "pydata-sphinx-theme.css")
+    if not error and style.exists():
+        style.write_text(ICON_RULE.sub("", style.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def mark_short_answers(app: Sphinx, doctree: nodes.document) -> None:
@@ -149,6 +163,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("html-page-context", point_to_frames)
     app.connect("html-page-context", lighten_page)
     app.connect("build-finished", copy_frames)
+    app.connect("build-finished", lighten_style)
     app.add_html_math_renderer("mathml", (visit_inline_math, None), (visit_display_math, None))
     app.connect("doctree-read", mark_short_answers)
     app.connect("config-inited", order_assets, priority=100)

@@ -18,10 +18,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import yaml
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"
@@ -44,7 +41,8 @@ def chapters() -> list[Path]:
 
 def key_of(notebook: Path) -> str:
     """Hash of everything the outputs of a notebook depend on."""
-    code = [cell.source for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code"]
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
     lock = ROOT / "requirements.lock"
     parts = [sys.version, lock.read_text() if lock.exists() else "", *code]
     parts += [path.read_text(encoding="utf-8") for path in sorted(_modules_reached("\n".join(code)))]
@@ -101,6 +99,11 @@ def seconds_of(notebook: Path) -> float:
 
 def run(notebook: Path, *, workers: int = 1, draw_frames: bool = True) -> tuple[list[list[Any]], float]:
     """Run a notebook in a fresh kernel: the outputs of its code cells, and the seconds it took."""
+    # Imported here because they take a second, which a build with nothing to run need not pay.
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellControlSignal, CellExecutionError, DeadKernelError
+
     book = nbformat.read(notebook, as_version=4)
     # One thread each, whatever the machine: the order of a sum must not change from build to build.
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
@@ -117,7 +120,7 @@ def run(notebook: Path, *, workers: int = 1, draw_frames: bool = True) -> tuple[
     start = time.perf_counter()
     try:
         asyncio.run(client.async_execute(env=environment))
-    except CellExecutionError as error:
+    except (CellExecutionError, CellControlSignal, DeadKernelError) as error:
         raise NotebookError(f"{notebook.relative_to(ROOT)}: a cell failed\n{error}") from None
     seconds = time.perf_counter() - start
     cells = [cell for cell in book.cells if cell.cell_type == "code"]
