@@ -26,7 +26,7 @@ serve: book  ## build the site and serve it on this machine, and say at which ad
 	@$(RUN) tools/serve.py
 
 test: environment  ## run everything that guards the book
-	@$(RUN) tools/test.py
+	@$(RUN) tools/run_tests.py
 
 lab: environment  ## open the notebooks in JupyterLab, with live controls (ARGS="..." goes to JupyterLab)
 	@$(RUN) -m jupyterlab $(ARGS)

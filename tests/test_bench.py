@@ -1,27 +1,9 @@
 import gzip
-import importlib.util
 import json
-import sys
 from pathlib import Path
 
+import bench
 import pytest
-
-ROOT = Path(__file__).resolve().parent.parent
-
-
-@pytest.fixture(scope="module")
-def bench():
-    """The script as a module, with its neighbours in tools/ to import."""
-    specification = importlib.util.spec_from_file_location("bench", ROOT / "tools" / "bench.py")
-    module = importlib.util.module_from_spec(specification)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(ROOT / "tools"))
-        # Its `import test` means tools/test.py; Python has a package of that name too.
-        patch.delitem(sys.modules, "test", raising=False)
-        patch.setitem(sys.modules, "bench", module)
-        specification.loader.exec_module(module)
-        yield module
-        sys.modules.pop("test")
 
 
 @pytest.fixture
@@ -46,11 +28,11 @@ def site(tmp_path):
     ("percent", "expected"),
     [(50, 3), (95, 5), (80, 4), (0, 1), (100, 5)],  # of 1 to 5: four of five values are 80 %, exactly
 )
-def test_percentile_is_one_of_the_values(bench, percent, expected):
+def test_percentile_is_one_of_the_values(percent, expected):
     assert bench.percentile([5, 1, 4, 2, 3], percent) == expected
 
 
-def test_95th_percentile_of_sixty_leaves_out_three(bench):
+def test_95th_percentile_of_sixty_leaves_out_three():
     assert bench.percentile(range(1, 61), 95) == 57
 
 
@@ -58,11 +40,11 @@ def test_95th_percentile_of_sixty_leaves_out_three(bench):
     ("value", "aim", "met"),
     [(3.0, 3, True), (3.01, 3, False), (3.0, None, None), (None, 3, None)],  # exactly at the aim is met
 )
-def test_aim_is_an_upper_bound(bench, value, aim, met):
+def test_aim_is_an_upper_bound(value, aim, met):
     assert bench.Row("build", value, "s", aim).met is met
 
 
-def test_line_of_the_table_says_value_unit_and_aim(bench):
+def test_line_of_the_table_says_value_unit_and_aim():
     assert bench.formatted(bench.Row("build", 12.34, "s", 3)).split() == [
         "build",
         "12.3",
@@ -76,7 +58,7 @@ def test_line_of_the_table_says_value_unit_and_aim(bench):
     assert bench.formatted(bench.Row("pages", reason=bench.NO_CHROMIUM)).split(maxsplit=1)[1] == bench.NO_CHROMIUM
 
 
-def test_json_holds_what_the_table_shows(bench):
+def test_json_holds_what_the_table_shows():
     written = json.loads(bench.as_json([bench.Row("build", 2.0, "s", 3)], {"cores": 2}))
     assert written["machine"] == {"cores": 2}
     assert (
@@ -84,7 +66,7 @@ def test_json_holds_what_the_table_shows(bench):
     )
 
 
-def test_weight_counts_each_file_once(bench, tmp_path):
+def test_weight_counts_each_file_once(tmp_path):
     text = b"all work and no play " * 100
     for name in ("a.js", "b.css"):
         (tmp_path / name).write_bytes(text)
@@ -93,18 +75,18 @@ def test_weight_counts_each_file_once(bench, tmp_path):
     assert zipped == 2 * len(gzip.compress(text, 6)) / 1000
 
 
-def test_explorer_is_read_from_its_page(bench, site):
+def test_explorer_is_read_from_its_page(site):
     (found,) = bench.explorers(site)
     assert (found.anchor, found.control, found.positions, found.frames) == ("edges", "y", 3, 6)
     assert (found.size, found.heaviest) == ((480, 320), 6)
 
 
-def test_frames_are_paid_for_beyond_the_first(bench, site):
+def test_frames_are_paid_for_beyond_the_first(site):
     rows = list(bench.notebook_rows({"page": 1.0}, {"page": 2.0}, bench.explorers(site)))
     assert (rows[-1].value, rows[-1].unit) == (200.0, "ms")  # one second for the five that a bare run does not draw
 
 
-def test_key_presses_that_change_nothing_are_not_counted(bench):
+def test_key_presses_that_change_nothing_are_not_counted():
     def event(phase, number, microseconds, **latency):
         arguments = {"event_latency": latency} if latency else {}
         common = {"name": "EventLatency", "pid": 1, "id2": {"local": number}}
@@ -123,7 +105,7 @@ def test_key_presses_that_change_nothing_are_not_counted(bench):
     assert bench.key_to_screen(json.dumps({"traceEvents": events}).encode()) == [20.0]
 
 
-def test_failure_ends_its_own_part_only(bench):
+def test_failure_ends_its_own_part_only():
     def rows():
         yield bench.Row("first", 1.0)
         raise ValueError("no more")
@@ -133,11 +115,11 @@ def test_failure_ends_its_own_part_only(bench):
     assert "no more" in second.reason
 
 
-def test_missing_chromium_is_said_and_forgiven(bench, capsys):
+def test_missing_chromium_is_said_and_forgiven(capsys):
     assert bench.summary(list(bench.browser_rows(Path("nowhere"), None))) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("!!  NOT MEASURED")
 
 
-def test_failure_is_said_and_counts(bench, capsys):
+def test_failure_is_said_and_counts(capsys):
     assert bench.summary([bench.Row("builds", reason="could not be measured: why", failed=True)]) == 1
     assert "builds (why)" in capsys.readouterr().out

@@ -72,7 +72,9 @@ def test_notebook_carries_no_metadata_of_a_machine(path):
     assert set(book.metadata.get("language_info", {})) <= {"name"}, "keep the name of the language only"
     for cell in book.cells:
         assert set(cell.metadata) <= {"tags"}, f"{cell.id}: keep no metadata but tags"
-        assert set(cell.metadata.get("tags", [])) <= {"hide-input", "hide-cell"}, f"{cell.id}: unknown tag"
+        assert set(cell.metadata.get("tags", [])) <= {"hide-input", "hide-cell", "remove-cell"}, (
+            f"{cell.id}: unknown tag"
+        )
 
 
 def test_text_names_no_place_on_a_machine():

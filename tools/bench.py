@@ -33,8 +33,8 @@ from urllib.parse import unquote, urlsplit
 import matplotlib
 import matplotlib.pyplot as plt
 import notebooks
+import run_tests
 import serve
-import test as book_tests
 from matplotlib.figure import Figure
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -533,7 +533,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description="Measure the book.")
     parser.add_argument("--quick", action="store_true", help="no builds: the site as it stands")
     quick = parser.parse_args(arguments).quick
-    chromium = book_tests.chromium()
+    chromium = run_tests.chromium()
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     if load > 0.5:
         print(f"This machine is busy (load {load:.1f} on {CORES} cores): the times below are too long.")

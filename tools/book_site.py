@@ -118,12 +118,19 @@ UNUSED = re.compile(
 )
 SEARCH = re.compile(r"\s*<script [^>]*(searchtools|language_data|searchindex)\.js[^>]*></script>")
 
+# The theme knows no colours at all until its script has run, unless it is told of one mode; then it would keep to it.
+MODE = ('getItem("mode") || "light"', 'getItem("mode") || "auto"')
+THEME = (
+    'getItem("theme") || "light"',
+    'getItem("theme") || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")',
+)
+
 
 def lighten_page(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
     """Offer ``_templates/layout.html`` a function that takes unused scripts and styles out of a block."""
 
     def lighten(block: str) -> str:
-        light = UNUSED.sub("", block)
+        light = UNUSED.sub("", block).replace(*MODE).replace(*THEME)
         return Markup(light if page == "search" else SEARCH.sub("", light))
 
     context["lighten"] = lighten

@@ -1,6 +1,6 @@
 """Run everything that guards the book, all of it even when something fails, and sum it up.
 
-    python tools/test.py
+    python tools/run_tests.py
 
 Exits with 1 when anything failed, or when, in CI, anything was not run.
 """
@@ -63,7 +63,12 @@ STAGES = [
     Stage("units, properties, doctests, rules of the book", ["-n", "auto", "--ignore=tests/site"], pytest=True),
     Stage("every notebook", ["-n", "auto", *NOTEBOOKS], pytest=True),
     Stage("build of the site", ["tools/build.py"]),
-    Stage("the site in a browser", ["-m", "site", "tests/site"], pytest=True, needs="build of the site"),
+    Stage(
+        "the site in a browser",
+        ["-n", "auto", "--dist", "loadgroup", "-m", "site", "tests/site"],
+        pytest=True,
+        needs="build of the site",
+    ),
 ]
 
 
