@@ -30,6 +30,12 @@ def test_page_keeps_what_it_uses():
     )
 
 
+def test_second_build_names_the_styles_as_the_first():
+    context = {}
+    book_site.lighten_page(None, "page", "page.html", context, None)
+    assert context["lighten"]('<link href="mystnb.0a.css?v=1" />') == '<link href="mystnb.0a.css" />'
+
+
 def test_search_page_can_search():
     assert "searchindex.js" in lightened("search")
     assert "searchindex.js" not in lightened("chapters/intro")

@@ -125,12 +125,16 @@ THEME = (
     'getItem("theme") || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")',
 )
 
+# A first build names this file without a checksum and a second one with it: its name holds one already.
+CHECKSUM = re.compile(r"(mystnb\.[0-9a-f]+\.css)\?v=\w+")
+
 
 def lighten_page(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
     """Offer ``_templates/layout.html`` a function that takes unused scripts and styles out of a block."""
 
     def lighten(block: str) -> str:
         light = UNUSED.sub("", block).replace(*MODE).replace(*THEME)
+        light = CHECKSUM.sub(r"\1", light)
         return Markup(light if page == "search" else SEARCH.sub("", light))
 
     context["lighten"] = lighten
