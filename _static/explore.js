@@ -14,6 +14,8 @@
       this.stage = figure.querySelector(".explore-stage");
       this.picture = this.stage.querySelector("img");
       this.photos = this.stage.querySelector(".explore-photos"); // what dark mode shows as it is
+      this.shown = this.stage.querySelectorAll("img");
+      this.shown.forEach((image) => (image.decoding = "sync")); // never a blank between two pictures
       this.caption = figure.querySelector("figcaption");
       this.folder = this.picture.getAttribute("src").replace(/[^/]*$/, "");
       this.pictures = new Map(); // name of a picture -> its <img>, or a promise of it
@@ -65,11 +67,10 @@
       });
       const put = (picture) => {
         if (this.frameAt(this.position) !== index) return; // the reader has moved on
-        picture.alt = `${this.data.title} (${state.join(", ")})`;
-        if (picture !== this.picture) this.picture.replaceWith(picture);
-        this.picture = picture;
+        // A picture that is loaded and decoded elsewhere on the page is shown at once, without a new layout.
+        for (const shown of this.shown) if (shown.src !== picture.src) shown.src = picture.src;
+        this.picture.alt = `${this.data.title} (${state.join(", ")})`;
         if (this.photos) {
-          this.photos.src = picture.src;
           this.photos.style.clipPath = this.data.photos[this.data.photo[index]];
         }
         this.caption.textContent = this.data.captions[index];
@@ -88,10 +89,8 @@
     load(name) {
       if (this.picture.src.endsWith(`/${name}.webp`)) return this.picture;
       if (!this.pictures.has(name)) {
-        const { width, height } = this.picture;
-        const picture = Object.assign(new Image(width, height), { decoding: "sync", src: `${this.folder}${name}.webp` });
-        picture.setAttribute("width", this.picture.getAttribute("width"));
-        picture.setAttribute("height", this.picture.getAttribute("height"));
+        const picture = new Image();
+        picture.src = `${this.folder}${name}.webp`;
         // Decoded before it is needed, a picture is in place within the same event.
         const loading = picture.decode().then(() => (this.pictures.set(name, picture), picture));
         loading.catch(() => this.pictures.delete(name)); // so that the next move tries again
@@ -183,7 +182,7 @@
       explorer.touched = explorer.data.controls.some(({ name }) => state.has(keyOf(explorer, name)));
       return explorer.touched;
     });
-    named[0]?.figure.scrollIntoView({ block: "center" });
+    named[0]?.figure.scrollIntoView({ block: "start" });
   }
 
   // --- start --------------------------------------------------------------------------------------------------
