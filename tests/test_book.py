@@ -162,7 +162,7 @@ def test_code_needs_nothing_but_the_book(path):
 
 def test_every_function_has_one_home():
     homes = {}
-    for path in [*CHAPTERS, *(ROOT / "utils").glob("*.py")]:
+    for path in [*CHAPTERS, *(ROOT / "utils").rglob("*.py")]:
         code = source(path, "code") if path.suffix == ".ipynb" else path.read_text(encoding="utf-8")
         for name in defined_names(code):
             if not name.startswith("_"):
@@ -222,7 +222,7 @@ PAGE_MODULES = {"explore", "claims", "show", "controls", "frames", "figure_html"
 
 
 @pytest.mark.parametrize(
-    "path", [p for p in (ROOT / "utils").glob("*.py") if p.stem not in PAGE_MODULES], ids=lambda p: p.stem
+    "path", [p for p in (ROOT / "utils").rglob("*.py") if p.stem not in PAGE_MODULES], ids=lambda p: p.stem
 )
 def test_subject_modules_know_nothing_of_the_page(path):
     imported = set(notebooks._imports(path.read_text(encoding="utf-8")))
@@ -232,7 +232,7 @@ def test_subject_modules_know_nothing_of_the_page(path):
 
 
 def test_every_module_has_its_tests():
-    modules = {path.stem for folder in ("utils", "tools") for path in (ROOT / folder).glob("*.py")} - {
+    modules = {path.stem for folder in ("utils", "tools") for path in (ROOT / folder).rglob("*.py")} - {
         "__init__",
         "style",
     }

@@ -10,21 +10,21 @@ from playwright.sync_api import expect
 
 on_every_moving_page = pytest.mark.parametrize("page", MOVING)
 
-# What the figures of a page show: of the one named `id` as soon as it shows `picture`, or after ten seconds.
-SHOWN = """async ([id, picture]) => {
+# What the figures of a page show, as soon as each one in `awaited` shows the picture named there, or after ten seconds.
+SHOWN = """async (awaited) => {
   const nameOf = (image) => image && image.src.split("/").pop();
   const imageOf = (figure) => figure.querySelector(".explore-stage img");
-  const isThere = (image) => nameOf(image) === picture && image.complete && image.naturalWidth > 0;
+  const isThere = (image, picture) => nameOf(image) === picture && image.complete && image.naturalWidth > 0;
   const late = performance.now() + 10000;
-  while (id && !isThere(imageOf(document.getElementById(id))) && performance.now() < late)
-    await new Promise(requestAnimationFrame);
+  const allThere = () => Object.entries(awaited).every(([id, p]) => isThere(imageOf(document.getElementById(id)), p));
+  while (!allThere() && performance.now() < late) await new Promise(requestAnimationFrame);
   const labelsOf = (field) =>
     field.options ? [field.selectedOptions[0].text]
     : field.type === "checkbox" ? [field.checked ? "on" : "off"]
     : [field.getAttribute("aria-valuetext"), field.parentElement.querySelector("output").textContent];
   const stateOf = (figure) => ({
     picture: nameOf(imageOf(figure)),
-    loaded: figure.id === id ? isThere(imageOf(figure)) : "not asked",
+    loaded: figure.id in awaited ? isThere(imageOf(figure), awaited[figure.id]) : "not asked",
     alt: imageOf(figure).alt,
     caption: figure.querySelector("figcaption").textContent,
     labels: [...figure.querySelectorAll("[data-control]")].map(labelsOf),
@@ -58,9 +58,9 @@ def numbers(polygon):
     return [float(number) for number in re.findall(r"[\d.]+", polygon)]
 
 
-def shown(page, explorer=None, position=None):
-    """What all figures of a page show, once `explorer` has had the time to get to `position`."""
-    states = page.evaluate(SHOWN, [explorer and explorer.id, explorer and f"{explorer.frame(position)}.webp"])
+def shown(page, *awaited):
+    """What all figures of a page show, once each awaited (explorer, position) has had the time to get there."""
+    states = page.evaluate(SHOWN, {explorer.id: f"{explorer.frame(position)}.webp" for explorer, position in awaited})
     return {name: state | {"clip": numbers(state["clip"])} for name, state in states.items()}
 
 
@@ -68,7 +68,7 @@ def check(page, figures, explorer, position, doing):
     """One figure stands at a position, all the others at their defaults."""
     wanted = {figure.id: expected(figure, figure.default) for figure in figures}
     wanted[explorer.id] = expected(explorer, position, loaded=True)
-    assert shown(page, explorer, position) == wanted, f"figure {explorer.id}, {doing}"
+    assert shown(page, (explorer, position)) == wanted, f"figure {explorer.id}, {doing}"
 
 
 def field_of(page, explorer, i):
@@ -268,7 +268,7 @@ def wait_for_step(page, figure, step):
 def test_address_holds_the_position(visit, page):
     """Moved figures write it, opening it and following it show it, and what it does not name stays as it is."""
     figures = explorers(page)
-    at_the_end = {figure.id: expected(figure, figure.last) for figure in figures}
+    at_the_end = {figure.id: expected(figure, figure.last, loaded=True) for figure in figures}
     with visit(page) as tab:
         for figure in figures:
             for i, at in enumerate(figure.last):
@@ -277,13 +277,15 @@ def test_address_holds_the_position(visit, page):
         tab.wait_for_function("wanted => location.hash.split('=').length > wanted", arg=len(wanted))
         assert dict(parse_qsl(tab.evaluate("location.hash.slice(1)"))) == wanted
     with visit(f"{page}#{urlencode(wanted)}") as tab:
-        assert shown(tab) == at_the_end
+        there = {figure.id: (figure, figure.last) for figure in figures}
+        assert shown(tab, *there.values()) == at_the_end
         wait_until_seen(tab, figures[0])
         figure = figures[-1]
         start = tuple(0 for _ in figure.last)
         tab.evaluate("hash => location.hash = hash", urlencode(state(figures, [figure], lambda _: start)))
         wait_until_seen(tab, figure)
-        assert shown(tab, figure, start) == at_the_end | {figure.id: expected(figure, start, loaded=True)}
+        there[figure.id] = (figure, start)
+        assert shown(tab, *there.values()) == at_the_end | {figure.id: expected(figure, start, loaded=True)}
 
 
 def state(figures, moved, position_of):
