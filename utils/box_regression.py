@@ -61,7 +61,7 @@ def encode_boxes(boxes: ArrayLike, anchors: ArrayLike, std: ArrayLike = (1, 1, 1
     Centres move by shares of the anchor, ``tx = (x - xa) / wa``, and sides by the log of their ratio,
     ``tw = log(w / wa)`` (Girshick et al., 2014), both divided by `std`. All sides must be positive.
 
-    >>> encode_boxes([[2, 0, 6, 8]], [[0, 0, 4, 4]]).round(3)       # half a width right, half a height down, twice as high
+    >>> encode_boxes([[2, 0, 6, 8]], [[0, 0, 4, 4]]).round(3)  # half a width right, half a height down, twice as tall
     array([[0.5  , 0.5  , 0.   , 0.693]])
     """
     centre, sides = _centre_and_sides("boxes", boxes)
