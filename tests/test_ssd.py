@@ -39,3 +39,18 @@ def test_logits_keep_cells_and_boxes_in_order():
         network.scores[0].bias[:] = torch.arange(12.0)  # four boxes of three logits
         scores = network(torch.zeros(1, 3, 300, 300))[1]
     assert scores[0, :8].flatten().tolist() == [*range(12), *range(12)]
+
+
+class Columns(torch.nn.Module):
+    """In place of a head: every output is the column of its cell."""
+
+    def forward(self, features):
+        return torch.arange(38.0).expand(1, 12, 38, 38)
+
+
+def test_boxes_run_along_the_rows():
+    network = SSD300(3)
+    network.scores[0] = Columns()
+    with torch.no_grad():
+        scores = network(torch.zeros(1, 3, 300, 300))[1]
+    assert scores[0, : 38 * 4 : 4, 0].tolist() == list(range(38))
