@@ -336,6 +336,7 @@ def test_cubic_reproduces_a_constant_and_is_smooth(a):
         (lambda: perspective_from_points(SQUARE, SQUARE[:3]), "come in pairs, got 4 and 3"),
         (lambda: warp([[1]], np.zeros((3, 3)), (1, 1)), "must be invertible"),
         (lambda: warp([[1]], np.diag([1, 0, 1]), (1, 1)), "flattens the picture"),
+        (lambda: warp([[1]], [[1, 2, 3], [4, 5, 6], [7, 8, 9]], (1, 1)), "must be invertible"),  # det is 7e-16
         (lambda: warp([[1]], np.eye(3), (1, 1), interpolation="linear"), "nearest, bilinear, bicubic"),
         (lambda: warp([[1]], np.eye(3), (1, 1), border="edge"), "zero, replicate"),
         (lambda: warp([1, 2], np.eye(3), (1, 1)), r"\(H, W\) or \(H, W, C\)"),

@@ -335,8 +335,6 @@ def resize_weights(
         return window / window.sum(axis=1, keepdims=True)
     if interpolation == "nearest":
         positions = np.floor(np.arange(out_size) * (in_size / out_size))
-    elif interpolation == "bilinear":
-        positions = positions.clip(min=0)
     first, taps = _window("nearest" if interpolation.startswith("nearest") else interpolation, positions)
     weights = np.zeros((out_size, in_size))
     for offset, tap in enumerate(taps):
