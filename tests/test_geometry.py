@@ -17,6 +17,8 @@ from utils.geometry import (
     affine_from_points,
     compose,
     cubic_kernel,
+    degrees_of_freedom,
+    kept_by,
     perspective,
     perspective_from_points,
     perspective_system,
@@ -90,6 +92,35 @@ def test_points_agree_with_opencv():
     assert_allclose(
         transform_points(points, LEANING[:2]), transform_points(points, np.vstack([LEANING[:2], [0, 0, 1]]))
     )
+
+
+# freedom and invariants
+
+
+@pytest.mark.parametrize(
+    ("make", "at", "free"),
+    [
+        (translation, [1, 2], 2),
+        (lambda a, x, y: similarity(1, a, translate=(x, y)), [20, 1, 2], 3),
+        (lambda s, a, x, y: similarity(s, a, translate=(x, y)), [2, 20, 1, 2], 4),
+        (lambda *six: np.reshape(six, (2, 3)), [2, 1, 3, -1, 1, 1], 6),
+        (lambda *eight: np.reshape([*eight, 1], (3, 3)), [5, 2, 3, -1, 5, 1, 0.2, 0.1], 8),
+        (lambda *nine: np.reshape(nine, (3, 3)), [5, 2, 3, -1, 5, 1, 2, 1, 9], 8),
+        (lambda x, same: translation(x + same, 0), [1, 1], 1),  # two numbers that do one thing
+    ],
+)
+def test_degrees_of_freedom_by_hand(make, at, free):
+    assert degrees_of_freedom(make, at) == free
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_each_wider_family_keeps_less(seed):
+    a, b, c = np.random.default_rng(seed).uniform(0.2, 0.4, 3)
+    names = ["length", "angle", "parallels", "midpoint", "line", "cross-ratio"]
+    assert kept_by(similarity(1, 100 * a, translate=(b, c))) == names
+    assert kept_by(similarity(1 + b, 100 * a)) == names[1:]
+    assert kept_by(affine(scale=(1 + a, 1), shear=b)) == names[2:]
+    assert kept_by(perspective(a, b)) == names[4:]
 
 
 # matrices from points

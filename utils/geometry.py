@@ -6,7 +6,7 @@ one (2x3, as OpenCV returns it) will do. An image is gray (H, W) or colour (H, W
 Used first in chapters/image-processing/geometric-transforms.ipynb.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import permutations
 from typing import Any
 
@@ -25,6 +25,8 @@ _FIRST_TAP = {"nearest": 0, "bilinear": 0, "bicubic": -1}
 _PAD_MODE = {"zero": "constant", "replicate": "edge"}
 _DEGENERATE = 1e-7  # for points scaled to a distance of about 1
 _NEVER_ZERO = 1e-200
+# Five points away from the origin, where a perspective would keep angles; four on a line, one midway between two.
+_PROBES = np.array([[1, 2], [2, 2], [2, 4], [1, 3], [3, 3], [0, 0], [1, 1], [2, 2], [4, 4]], dtype=np.float64)
 _STRIP = 16384  # pixels in flight at once: with a dozen arrays of them, they stay in the cache
 
 
@@ -140,6 +142,52 @@ def transform_points(points: ArrayLike, matrix: ArrayLike) -> FloatArray:
     return moved[:, :2] / moved[:, 2:]
 
 
+def degrees_of_freedom(matrix_of: Callable[..., ArrayLike], numbers: Sequence[float]) -> int:
+    """How many independent ways five points can move when the numbers of ``matrix_of(*numbers)`` are nudged.
+
+    The rank of the moves, one row for each number. It holds near `numbers`, which should be
+    nothing special: a similarity of scale 0 has lost its angle.
+
+    >>> degrees_of_freedom(translation, [2, 3])
+    2
+    >>> degrees_of_freedom(lambda *nine: np.reshape(nine, (3, 3)), [5, 2, 3, -1, 5, 1, 2, 1, 9])  # a factor is lost
+    8
+    """
+    at, nudge = np.asarray(numbers, dtype=np.float64), 1e-5
+    moves = []
+    for step in nudge * np.eye(len(at)):
+        ahead, back = (transform_points(_PROBES[:5], matrix_of(*there)) for there in (at + step, at - step))
+        moves.append((ahead - back).ravel() / (2 * nudge))
+    return int(np.linalg.matrix_rank(moves, tol=1e-6))
+
+
+def kept_by(matrix: ArrayLike) -> list[str]:
+    """Which of six measures of nine points a matrix leaves as they are, from the most fragile on.
+
+    A length, an angle, whether two parallels are so, where a midpoint lies, whether three
+    points lie on a line, and the cross-ratio of four that do.
+
+    >>> kept_by(affine(scale=(2, 1), shear=0.5))
+    ['parallels', 'midpoint', 'line', 'cross-ratio']
+    """
+    before, after = _measures(_PROBES), _measures(transform_points(_PROBES, matrix))
+    return [name for name in before if np.isclose(before[name], after[name])]
+
+
+def _measures(points: FloatArray) -> dict[str, float]:
+    """The six measures; with points as complex numbers each is one expression."""
+    p = points @ [1, 1j]
+    a, b, c, d = p[5:]
+    return {
+        "length": abs(p[2] - p[0]),
+        "angle": float(np.angle((p[2] - p[0]) / (p[1] - p[0]))),
+        "parallels": ((p[4] - p[3]) / (p[1] - p[0])).imag,
+        "midpoint": abs(b - a) / abs(c - a),
+        "line": ((d - a) / (c - a)).imag,
+        "cross-ratio": abs((c - a) * (d - b) / ((c - b) * (d - a))),
+    }
+
+
 def affine_from_points(source: ArrayLike, target: ArrayLike) -> FloatArray:
     """The affine matrix (3, 3) that takes each `source` point to its `target`: three pairs fix its six numbers.
 
@@ -201,13 +249,8 @@ def perspective_from_points(source: ArrayLike, target: ArrayLike) -> FloatArray:
     _, singular, basis = np.linalg.svd(system)
     unit = basis[-1].reshape(3, 3)
     if singular[7] < _DEGENERATE or abs(np.linalg.det(unit)) < _DEGENERATE:
-        raise ValueError(
-            f"no one perspective takes {origin.tolist()} to {goal.tolist()}: "
-            "do three of the four points lie on one line, or is one given twice?"
-        )
-    matrix = grow @ unit @ shrink
-    corner = matrix[2, 2] if abs(matrix[2, 2]) > 1e-12 * np.abs(matrix).max() else np.linalg.norm(matrix)
-    return np.asarray(matrix / corner)
+        raise ValueError(_not_fixed(origin, goal))
+    return _scaled(grow @ unit @ shrink)
 
 
 def warp(
@@ -429,6 +472,19 @@ def _cubic_near(d: FloatArray, a: float = CUBIC_A) -> FloatArray:
 def _cubic_far(d: FloatArray, a: float = CUBIC_A) -> FloatArray:
     """Keys' cubic for distances from 1 to 2."""
     return ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
+
+
+def _not_fixed(origin: FloatArray, goal: FloatArray) -> str:
+    return (
+        f"no one perspective takes {origin.tolist()} to {goal.tolist()}: "
+        "do three of the four points lie on one line, or is one given twice?"
+    )
+
+
+def _scaled(matrix: FloatArray) -> FloatArray:
+    """The matrix with last entry 1, or with norm 1 where that entry is 0."""
+    corner = matrix[2, 2] if abs(matrix[2, 2]) > 1e-12 * np.abs(matrix).max() else np.linalg.norm(matrix)
+    return np.asarray(matrix / corner)
 
 
 def _normalizer(points: FloatArray) -> FloatArray:
