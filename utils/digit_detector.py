@@ -100,7 +100,7 @@ def _vote(box: Floats, boxes: Floats, weights: Floats) -> Floats:
 
 
 @cache
-def train_digit_detector(scenes: int = 50) -> MLPClassifier:
+def train_digit_detector(scenes: int = 60) -> MLPClassifier:
     """The detector's classifier of windows (N, 100): ten digits, and class 10 for none; always the same.
 
     A window counts as a digit from an IoU of 0.65 with it, as none below 0.4; those between are left out. It learns
@@ -156,7 +156,7 @@ def _standardized(windows: NDArray[np.float32]) -> NDArray[np.float32]:
 def _background(rng: np.random.Generator, names: tuple[str, ...]) -> Floats:
     picture = photograph(names[rng.integers(len(names))], gray=True)
     row, col = rng.integers(0, (picture.shape[0] - HEIGHT + 1, picture.shape[1] - WIDTH + 1))
-    return picture[row : row + HEIGHT, col : col + WIDTH] * DIMMED
+    return np.asarray(picture[row : row + HEIGHT, col : col + WIDTH] * DIMMED, dtype=np.float64)
 
 
 @cache
