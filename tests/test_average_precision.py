@@ -29,7 +29,6 @@ from utils.average_precision import (
 # match_detections
 
 TAKEN, FREE = [0, 0, 10, 10], [2, 0, 12, 10]
-BOTH = [[0, 0, 10, 10], [1, 0, 11, 10]]  # the second has IoU 9/11 with each
 
 
 @pytest.mark.parametrize(
@@ -38,6 +37,7 @@ BOTH = [[0, 0, 10, 10], [1, 0, 11, 10]]  # the second has IoU 9/11 with each
         ([[0, 0, 4, 8]], [[0, 0, 4, 4]], 0.5, [1]),  # exactly at the threshold
         ([[0, 0, 4, 8]], [[0, 0, 4, 4]], 0.51, [0]),
         ([[0, 0, 4, 4]], [[0, 0, 4, 4]], 1, [1]),
+        ([[0, 0, 1, 1 - 1e-12]], [[0, 0, 1, 1]], 1, [1]),  # a threshold of 1 forgives rounding
         ([[0, 0, 4, 4]] * 3, [[0, 0, 4, 4]], 0.5, [1, 0, 0]),  # duplicates
         ([[0, 0, 4, 4]] * 3, [[0, 0, 4, 4]] * 2, 0.5, [1, 1, 0]),
         ([[0, 0, 4, 4]], [], 0.5, [0]),
@@ -141,6 +141,14 @@ def test_only_100_detections_of_an_image_and_class_count():
     assert_array_equal(mean_average_precision(detections, objects).precision, coco_precision(detections, objects))
     few = match_dataset(detections, objects, max_detections=2, iou_thresholds=0.5)
     assert_array_equal(few, [[1, 1, 0, 0] + [-1] * 146])
+
+
+@pytest.mark.parametrize(("rule", "outcome"), [("coco", [1, 0]), ("voc", [1, 1])])
+def test_a_tie_of_overlaps_decides_who_is_left_for_the_next(rule, outcome):
+    found = Detections([1, 1], [1, 1], [[1, 0, 11, 10], FREE], [0.9, 0.8])  # 9/11 with each; 1 with the last
+    real = Objects([1, 1], [1, 1], [TAKEN, FREE], [0, 0])
+    assert_array_equal(match_dataset(found, real, iou_thresholds=0.75, rule=rule), [outcome])
+    assert_array_equal(mean_average_precision(found, real).precision, coco_precision(found, real))
 
 
 @pytest.mark.parametrize("rule", ["coco", "voc"])
