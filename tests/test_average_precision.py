@@ -19,7 +19,9 @@ from utils.average_precision import (
     Detections,
     Objects,
     average_precision,
+    in_coco_format,
     interpolated_precision,
+    jitter_boxes,
     match_dataset,
     match_detections,
     mean_average_precision,
@@ -214,6 +216,26 @@ def test_working_memory_does_not_grow_with_all_pairs():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 18_000 * 1500
+
+
+def test_coco_format_holds_the_same_numbers():
+    found, real = random_data(3)
+    dataset, results = in_coco_format(found, real)
+    x, y, width, height = np.transpose([row["bbox"] for row in results])
+    assert_array_equal(np.transpose([x, y, x + width, y + height]), found.boxes)
+    assert [row["score"] for row in results] == found.scores.tolist()
+    assert [row["iscrowd"] for row in dataset["annotations"]] == real.ignore.tolist()
+    assert [row["category_id"] for row in dataset["annotations"]] == real.labels.tolist()
+    assert {row["image_id"] for row in results} <= {image["id"] for image in dataset["images"]}
+
+
+def test_jitter_moves_and_stretches_by_about_the_amount():
+    box = np.tile([10.0, 20, 14, 28], (5000, 1))
+    moved = jitter_boxes(box, 0.1, seed=1)
+    sides = moved[:, 2:] - moved[:, :2]
+    assert_allclose(np.std(moved[:, :2] + sides / 2, axis=0), [0.4, 0.8], rtol=0.1)
+    assert_allclose(np.std(np.log(sides), axis=0), [0.1, 0.1], rtol=0.1)
+    assert_array_equal(jitter_boxes(box, 0.1, seed=1), moved)
 
 
 # precision_recall, average_precision

@@ -6,7 +6,7 @@ keep the order of the input, as in COCO's own code. Used first in chapters/detec
 
 import itertools
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -245,6 +245,50 @@ def match_dataset(
     outcomes = np.where(is_in[0], TRUE, np.where(is_in[1], IGNORED, FALSE)).astype(np.int8)
     outcomes[:, np.setdiff1d(np.arange(len(checked.scores)), ranked)] = IGNORED
     return outcomes
+
+
+def in_coco_format(detections: Detections, objects: Objects) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The data set and the results as pycocotools wants them: x, y, width, height, and ids from 1.
+
+    Images and labels must be whole numbers. The area of an object is that of its box.
+
+    >>> found, real = Detections([1], [2], [[0, 0, 4, 3]], [0.9]), Objects([1], [2], [[1, 1, 4, 4]])
+    >>> dataset, results = in_coco_format(found, real)
+    >>> results
+    [{'id': 1, 'image_id': 1, 'category_id': 2, 'bbox': [0.0, 0.0, 4.0, 3.0], 'area': 12.0, 'score': 0.9}]
+    >>> dataset["annotations"][0]["bbox"], dataset["annotations"][0]["iscrowd"]
+    ([1.0, 1.0, 3.0, 3.0], 0)
+    """
+    checked = _check_dataset(detections, objects)
+
+    def rows(table: Detections | Objects, boxes: Floats, name: str, last: NDArray[Any]) -> list[dict[str, Any]]:
+        sides = boxes - np.hstack([np.zeros((len(boxes), 2)), boxes[:, :2]])
+        columns = (np.asarray(table.images), np.asarray(table.labels), sides, sides[:, 2] * sides[:, 3], last)
+        names = ("image_id", "category_id", "bbox", "area", name)
+        values = zip(*(column.tolist() for column in columns), strict=True)
+        return [{"id": i, **dict(zip(names, row, strict=True))} for i, row in enumerate(values, start=1)]
+
+    annotations = rows(objects, checked.objects, "iscrowd", checked.ignored.astype(int))
+    results = rows(detections, checked.boxes, "score", checked.scores)
+    every = annotations + results
+    ids = {name: sorted({row[name] for row in every}) for name in ("image_id", "category_id")}
+    images, categories = ([{"id": i} for i in ids[name]] for name in ("image_id", "category_id"))
+    return {"images": images, "categories": categories, "annotations": annotations}, results
+
+
+def jitter_boxes(boxes: ArrayLike, amount: float, seed: int) -> Floats:
+    """Boxes (N, 4) whose centre moves by about `amount` of a side, and whose sides grow or shrink by about as much.
+
+    The moves are normal numbers times `amount`; a side is multiplied by e to the power of such a number.
+
+    >>> jitter_boxes([[0, 0, 4, 4]], 0.0, seed=0)
+    array([[0., 0., 4., 4.]])
+    """
+    checked, rng = _as_boxes(boxes), np.random.default_rng(seed)
+    sides, middle = checked[:, 2:] - checked[:, :2], (checked[:, 2:] + checked[:, :2]) / 2
+    middle = middle + amount * sides * rng.normal(size=sides.shape)
+    sides = sides * np.exp(amount * rng.normal(size=sides.shape))
+    return np.hstack([middle - sides / 2, middle + sides / 2])
 
 
 class _Dataset(NamedTuple):
