@@ -13,7 +13,9 @@ from utils.edges import (
     GRADIENT_KERNELS,
     boundary_scores,
     canny,
+    canny_criteria,
     difference_of_gaussians,
+    direction_error,
     gradient,
     gradient_gain,
     gradient_magnitude,
@@ -74,6 +76,17 @@ def test_magnitude_keeps_ties_of_whole_numbers():
     # 14^2 + 133^2 == 91^2 + 98^2, but np.hypot tells them apart.
     first, second = gradient_magnitude([14, 91], [133, 98])
     assert first == second
+
+
+@pytest.mark.parametrize("operator", ["central", "prewitt", "sobel", "scharr"])
+@pytest.mark.parametrize("wavelength", [3, 8])
+def test_direction_error_by_the_transfer_function(operator, wavelength):
+    (_, _, _), (side, middle, _) = GRADIENT_KERNELS[operator]
+    angle = np.radians([0, 20, 100, 179, 200, 330])
+    u, v = 2 * np.pi / wavelength * np.array([np.cos(angle), np.sin(angle)])
+    gx, gy = np.sin(u) * (middle + 2 * side * np.cos(v)), np.sin(v) * (middle + 2 * side * np.cos(u))
+    expected = np.angle((gx + 1j * gy) * np.exp(-1j * angle), deg=True)
+    assert_allclose(direction_error(operator, wavelength, np.degrees(angle)), expected, atol=1e-9)
 
 
 # Second order
@@ -228,6 +241,20 @@ def test_canny_one_pixel():
     assert_array_equal(canny([[7]], 1, 2, sigma=3), [[False]])
 
 
+@pytest.mark.parametrize("sigma", [1.0, 2.0])
+def test_criteria_signal_to_noise_by_the_kernel(sigma):
+    kernel = np.convolve(np.exp(-0.5 * (np.arange(-20, 21) / sigma) ** 2), [1, 0, -1])
+    expected = np.abs(np.cumsum(kernel)).max() / (0.5 * np.sqrt((kernel**2).sum()))
+    assert_allclose(canny_criteria(sigma)[0], expected, rtol=0.05)
+
+
+def test_criteria_without_noise_and_in_noise_alone():
+    assert canny_criteria(2, noise=0, rows=3) == (np.inf, 0.5, 1.0)
+    ratio, _, answers = canny_criteria(1, noise=50)
+    assert ratio < 0.1
+    assert answers > 3
+
+
 # Boundaries
 
 
@@ -299,6 +326,7 @@ def test_image_must_be_gray_and_finite(image, message):
         (lambda: canny(CAMERA, 200, 100), "got low=200, high=100; are they swapped"),
         (lambda: canny(CAMERA, -1, 100), "got low=-1"),
         (lambda: canny(CAMERA, 1, 2, sigma=-1), "sigma must be at least 0 and finite, got -1"),
+        (lambda: direction_error("sobel", 2, [0]), "wavelength must be above 2 pixels, got 2"),
         (lambda: texture_gradient(CAMERA, 4), "kernel_size must be an odd whole number"),
         (lambda: texture_gradient(CAMERA, 5, bins=1), "bins must be a whole number of at least 2, got 1"),
         (lambda: boundary_scores(CAMERA, CAMERA[1:], 1), r"one shape, got \(100, 120\) and \(99, 120\)"),
