@@ -21,6 +21,7 @@ from utils.edges import (
     gradient_magnitude,
     hysteresis,
     laplacian_of_gaussian,
+    noise_for_a_step,
     texture_gradient,
     thin_edges,
     zero_crossings,
@@ -141,6 +142,13 @@ def test_zero_crossings_by_loops(response):
     for (r, c), found in np.ndenumerate(zero_crossings(values)):
         others = [values[i, j] for i, j in ((r + 1, c), (r, c + 1)) if i < 6 and j < 7]
         assert found == any((values[r, c] < 0) != (other < 0) for other in others)
+
+
+@pytest.mark.parametrize(
+    ("operator", "expected"), [("central", 2**0.5), ("sobel", 12**0.5 / 4), ("scharr", 236**0.5 / 16)]
+)
+def test_noise_for_a_step_is_the_root_of_summed_squares(operator, expected):
+    assert_allclose(noise_for_a_step(lambda image: gradient(image, operator)[0]), expected, rtol=0.04)
 
 
 # Thinning and hysteresis
