@@ -98,7 +98,7 @@ def standardize(image: ArrayLike, mean: ArrayLike, std: ArrayLike) -> Floats:
             cause = "; is the image (C, H, W)?" if pixels.shape[:1] == values.shape else ""
             raise ValueError(f"{name} has shape {values.shape}, the last axis of the image is {pixels.shape}{cause}")
     if not (spread > 0).all():
-        raise ValueError(f"std must be positive, got {std}; a constant channel carries nothing, leave it out")
+        raise ValueError(f"std must be positive, got {spread}; a constant channel carries nothing, leave it out")
     return (pixels - centre) / spread
 
 
