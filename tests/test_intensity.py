@@ -22,6 +22,7 @@ from utils.intensity import (
     equalize_histogram,
     histogram,
     rescale_range,
+    share_reversed,
     standardize,
 )
 
@@ -52,6 +53,12 @@ def test_range_by_hand(image, low, high, source, expected):
 
 def test_range_is_that_of_the_type_not_of_the_picture():
     assert rescale_range(np.array([10, 20], np.uint8)).max() == 20 / 255
+
+
+def test_results_are_float64_whatever_the_input():
+    single = np.zeros((2, 2), dtype=np.float32)
+    results = rescale_range(single, source=(0, 1)), standardize(single, 0, 1), *channel_statistics([single])
+    assert {result.dtype for result in results} == {np.dtype(np.float64)}
 
 
 def test_range_matches_scikit_image():
@@ -263,6 +270,15 @@ def test_contrast_grows_with_the_limit():
 def test_a_limit_below_one_count_becomes_one():
     image = photograph("coins")[:8, :8]
     assert_array_equal(clahe(image, clip_limit=1e-9, grid=(1, 1)), clahe(image, clip_limit=4, grid=(1, 1)))
+
+
+def test_share_of_reversed_pairs_by_hand():
+    image = photograph("coins")
+    assert share_reversed(image, image) == 0
+    assert share_reversed(image, 255 - image) == 1
+    assert share_reversed([0, 1, 2], [0, 2, 1]) == pytest.approx(1 / 3, abs=0.02)  # of three pairs one turns round
+    with pytest.raises(ValueError, match="got 1 and 2"):
+        share_reversed([0], [0, 1])
 
 
 @pytest.mark.parametrize("function", [histogram, equalization_table, equalize_histogram, clahe])

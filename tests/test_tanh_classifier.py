@@ -6,7 +6,13 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from torch import nn
 
-from utils.nets.tanh_classifier import initial_weights, mean_losses, tanh_scores, train_tanh_classifiers
+from utils.nets.tanh_classifier import (
+    initial_weights,
+    mean_losses,
+    one_sign_share,
+    tanh_scores,
+    train_tanh_classifiers,
+)
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.uniform(0, 3, (60, 4)).astype(np.float32), np.arange(60) % 3
@@ -76,6 +82,17 @@ def test_scores_and_losses_by_hand():
     scores = tanh_scores(torch.tensor([[0.25]]), [first, second])
     assert_allclose(scores, [[[np.tanh(1.0), 3 - np.tanh(1.0)]]], rtol=1e-6)
     assert_allclose(mean_losses(torch.zeros(2, 3, 4), torch.zeros(2, 3, dtype=torch.long)), [np.log(4)] * 2, rtol=1e-6)
+
+
+def test_gradients_of_one_row_have_the_signs_of_the_row():
+    assert one_sign_share(X, Y, [[0], [1]]) == 1  # no input is negative
+    assert one_sign_share(-X, Y, [[0], [1]]) == 1
+    assert one_sign_share(X * [1, 1, 1, -1], Y, [[0], [1]]) == 0
+    assert one_sign_share(X * [1, 1, 1, 0], Y, [[0]]) == 1  # a gradient of zero goes with either
+
+
+def test_gradients_of_a_batch_have_both_signs():
+    assert one_sign_share(X, Y, [range(30)]) < 0.7
 
 
 def test_unknown_optimizer_is_refused():

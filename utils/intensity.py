@@ -5,7 +5,7 @@ computed in float64, whatever the input: bytes cannot wrap around. Histograms an
 Used first in chapters/image-processing/normalizing-images.ipynb.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -62,22 +62,14 @@ def channel_statistics(images: Iterable[ArrayLike]) -> tuple[Floats, Floats]:
     >>> print(mean, std.round(3))                                           # of 0, 4, 4, 8, 4, 4
     4.0 2.309
     """
-    _check_not_one_image(images)
     count, mean, squares = 0, np.zeros(()), np.zeros(())
-    for number, image in enumerate(images):
-        pixels = _numbers(f"image {number}", image)
-        if pixels.ndim not in (2, 3) or pixels.size == 0:
-            raise ValueError(f"image {number} must have shape (H, W) or (H, W, C), got {pixels.shape}")
-        if count and pixels.shape[2:] != mean.shape:
-            raise ValueError(f"image {number} has channels {pixels.shape[2:]}, those before had {mean.shape}")
+    for pixels in _alike(images):
         new_mean = pixels.mean(axis=(0, 1), dtype=np.float64)
         new_squares = ((pixels - new_mean) ** 2).sum(axis=(0, 1))
         new_count = pixels.shape[0] * pixels.shape[1]
         step, total = new_mean - mean, count + new_count
         squares = squares + new_squares + step**2 * (count * new_count / total)
         mean, count = mean + step * (new_count / total), total
-    if count == 0:
-        raise ValueError("images must hold at least one image, got none; is the generator used up?")
     return np.asarray(mean), np.sqrt(squares / count)
 
 
@@ -92,11 +84,7 @@ def standardize(image: ArrayLike, mean: ArrayLike, std: ArrayLike) -> Floats:
     array([[[-2.,  0.,  2.]]])
     """
     pixels = _numbers("image", image)
-    centre, spread = _numbers("mean", mean).astype(np.float64), _numbers("std", std).astype(np.float64)
-    for name, values in (("mean", centre), ("std", spread)):
-        if values.ndim and (pixels.ndim == 0 or values.shape != pixels.shape[-1:]):
-            cause = "; is the image (C, H, W)?" if pixels.shape[:1] == values.shape else ""
-            raise ValueError(f"{name} has shape {values.shape}, the last axis of the image is {pixels.shape}{cause}")
+    centre, spread = _for_channels("mean", mean, pixels), _for_channels("std", std, pixels)
     if not (spread > 0).all():
         raise ValueError(f"std must be positive, got {spread}; a constant channel carries nothing, leave it out")
     return (pixels - centre) / spread
@@ -196,6 +184,22 @@ def clahe(image: ArrayLike, *, clip_limit: float = 2.0, grid: tuple[int, int] = 
     return np.rint(above * (1 - low) + below * low).clip(0, _LEVELS - 1).astype(np.uint8)
 
 
+def share_reversed(before: ArrayLike, after: ArrayLike, *, pairs: int = 100_000, seed: int = 0) -> float:
+    """Share of random pairs of pixels, unequal in `before`, whose lighter pixel is the darker one in `after`.
+
+    Pairs that become equal do not count as reversed. NaN where no pair is unequal.
+
+    >>> share_reversed([0, 100], [200, 10]), share_reversed([0, 100], [7, 7])
+    (1.0, 0.0)
+    """
+    old, new = (_numbers("image", image).astype(np.float64).ravel() for image in (before, after))
+    if old.shape != new.shape:
+        raise ValueError(f"both images must have as many pixels, got {old.size} and {new.size}")
+    first, second = np.random.default_rng(seed).integers(0, old.size, (2, pairs))
+    rise, new_rise = old[first] - old[second], new[first] - new[second]
+    return float((rise * new_rise < 0)[rise != 0].mean())
+
+
 def _neighbours(length: int, size: int, count: int) -> tuple[Any, Any, Any]:
     """For each pixel of a side: the tile whose centre lies before it, the one after, and the weight of the latter."""
     position = np.arange(length, dtype=np.float32) * np.float32(1 / size) - np.float32(0.5)
@@ -230,11 +234,29 @@ def _numbers(name: str, values: ArrayLike) -> NDArray[Any]:
     return array
 
 
-def _check_not_one_image(images: Any) -> None:
-    if not isinstance(images, np.ndarray):
-        return
-    if images.ndim < 3 or (images.ndim == 3 and images.shape[-1] in (3, 4)):
+def _for_channels(name: str, given: ArrayLike, pixels: NDArray[Any]) -> Floats:
+    values = _numbers(name, given).astype(np.float64)
+    if values.ndim and (pixels.ndim == 0 or values.shape != pixels.shape[-1:]):
+        cause = "; is the image (C, H, W)?" if pixels.shape[:1] == values.shape else ""
+        raise ValueError(f"{name} has shape {values.shape}, the last axis of the image is {pixels.shape}{cause}")
+    return values
+
+
+def _alike(images: Iterable[ArrayLike]) -> Iterator[NDArray[Any]]:
+    """The images as arrays, one after the other; at least one, and all with the same channels."""
+    if isinstance(images, np.ndarray) and (images.ndim < 3 or (images.ndim == 3 and images.shape[-1] in (3, 4))):
         raise ValueError(f"images must be several, got an array of shape {images.shape}; one image is [image]")
+    channels = None
+    for number, image in enumerate(images):
+        pixels = _numbers(f"image {number}", image)
+        if pixels.ndim not in (2, 3) or pixels.size == 0:
+            raise ValueError(f"image {number} must have shape (H, W) or (H, W, C), got {pixels.shape}")
+        if channels not in (None, pixels.shape[2:]):
+            raise ValueError(f"image {number} has channels {pixels.shape[2:]}, those before had {channels}")
+        channels = pixels.shape[2:]
+        yield pixels
+    if channels is None:
+        raise ValueError("images must hold at least one image, got none; is the generator used up?")
 
 
 def _gray_bytes(image: ArrayLike) -> Bytes:

@@ -107,6 +107,21 @@ def train_tanh_classifiers(
     return Training(torch.stack(losses).detach().reshape(steps, *shape).numpy(), right.reshape(shape).numpy())
 
 
+def one_sign_share(inputs: ArrayLike, labels: ArrayLike, batches: ArrayLike, seeds: Sequence[int] = range(5)) -> float:
+    """Share of first-layer units, over `batches` (rows of row numbers) and `seeds`, whose gradients have one sign.
+
+    Looked at before training, for 32 hidden units. A gradient of zero goes with either sign, and the bias is left out.
+    """
+    x, y, alike = torch.tensor(np.asarray(inputs), dtype=torch.float32), torch.tensor(np.asarray(labels)), []
+    (first, second), _ = initial_weights((x.shape[1], 32, int(y.max()) + 1), seeds)
+    first.requires_grad_()
+    for pick in torch.tensor(np.asarray(batches)):
+        loss = mean_losses(tanh_scores(x[pick], (first, second)), y[pick].expand(len(seeds), -1)).sum()
+        gradient = torch.autograd.grad(loss, first)[0][:, :-1]
+        alike.append((gradient >= 0).all(dim=1) | (gradient <= 0).all(dim=1))
+    return torch.stack(alike).double().mean().item()
+
+
 def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
     return x.mean(-2, keepdim=True), x.var(-2, unbiased=False, keepdim=True)
 
