@@ -41,6 +41,21 @@ def test_search_page_can_search():
     assert "searchindex.js" not in lightened("chapters/intro")
 
 
+@pytest.mark.parametrize(
+    ("style", "expected"),
+    [
+        (".used{x:1}.unused{x:2}p{x:3}", ".used{x:1}p{x:3}"),
+        (".unused .used{x:1}.used,.unused{x:2}", ".used,.unused{x:2}"),
+        ("/*! v5.3 (site.com) */:root{x:1}", "/*! v5.3 (site.com) */:root{x:1}"),  # a licence is no class
+        ('a:not(.unused){x:1}[src$=".svg"]{x:2}', 'a:not(.unused){x:1}[src$=".svg"]{x:2}'),
+        ("@media print{.unused{x:1}}@keyframes k{12.5%{x:1}}", "@keyframes k{12.5%{x:1}}"),
+        (".fa-bars:before{x:1}.fas{x:2}.used{x:3}", ".used{x:3}"),
+    ],
+)
+def test_style_keeps_what_can_be_asked_for(style, expected):
+    assert book_site.used_rules(style, {"used", "fas", "fa-bars"}) == expected
+
+
 def test_pictures_are_addressed_from_the_page():
     context = {"body": '<img src="_frames/a.webp">', "pathto": lambda name, _: f"../../{name}"}
     book_site.point_to_frames(None, "chapters/detection/iou", "page.html", context, None)

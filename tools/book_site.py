@@ -140,17 +140,41 @@ def lighten_page(app: Sphinx, page: str, template: str, context: dict[str, Any],
     context["lighten"] = lighten
 
 
-# A quarter of the theme's style is Font Awesome's list of icons.
+# The theme's styles are made for any site: a quarter is Font Awesome's list of icons, and of the rest most rules are
+# for classes that nothing in this book has.
+STYLES = ("styles/pydata-sphinx-theme.css", "styles/sphinx-book-theme.css", "basic.css", "mystnb.*.css")
 ICON_RULE = re.compile(
     r"[^{}]*(\.fa-|\.fa[srb]?\b|Font ?Awesome)[^{}]*\{[^{}]*\}|@font-face\{[^{}]*Font ?Awesome[^{}]*\}"
 )
+RULE = re.compile(r"([^{}]+)\{[^{}]*\}")
+NO_CLASS = re.compile(r"/\*.*?\*/|\[[^\]]*\]|:not\([^)]*\)", re.DOTALL)  # comments, attributes, what must not be there
+CLASS = re.compile(r"\.(-?[A-Za-z_][\w-]*)")
+EMPTY_BLOCK = re.compile(r"@(media|supports)[^{}]*\{\s*\}")
 
 
-def lighten_style(app: Sphinx, error: Exception | None) -> None:
-    """Take the unused icons out of the theme's style."""
-    style = Path(app.outdir, "_static", "styles", "pydata-sphinx-theme.css")
-    if not error and style.exists():
-        style.write_text(ICON_RULE.sub("", style.read_text(encoding="utf-8")), encoding="utf-8")
+def lighten_styles(app: Sphinx, error: Exception | None) -> None:
+    """Take out of the theme's styles what no page and no script can ask for."""
+    static = Path(app.outdir, "_static")
+    if error or app.builder.format != "html":
+        return
+    texts = [*Path(app.outdir).rglob("*.html"), *static.rglob("*.js")]
+    words = {word for path in texts for word in re.findall(r"[\w-]+", path.read_text(encoding="utf-8"))}
+    for path in [path for name in STYLES for path in static.glob(name)]:
+        path.write_text(used_rules(path.read_text(encoding="utf-8"), words), encoding="utf-8")
+
+
+def used_rules(style: str, words: set[str]) -> str:
+    """A style without icons, and without rules of which each selector needs a class that is none of `words`.
+
+    >>> used_rules(".a,.b .c{x:1}.b{x:2}@media print{.c{x:3}}p:not(.c){x:4}", {"a"})
+    '.a,.b .c{x:1}p:not(.c){x:4}'
+    """
+
+    def kept(rule: re.Match[str]) -> str:
+        selectors = NO_CLASS.sub("", rule[1]).split(",")
+        return rule[0] if any(set(CLASS.findall(selector)) <= words for selector in selectors) else ""
+
+    return EMPTY_BLOCK.sub("", RULE.sub(kept, ICON_RULE.sub("", style)))
 
 
 def mark_short_answers(app: Sphinx, doctree: nodes.document) -> None:
@@ -174,7 +198,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("html-page-context", point_to_frames)
     app.connect("html-page-context", lighten_page)
     app.connect("build-finished", copy_frames)
-    app.connect("build-finished", lighten_style)
+    app.connect("build-finished", lighten_styles)
     app.add_html_math_renderer("mathml", (visit_inline_math, None), (visit_display_math, None))
     app.connect("doctree-read", mark_short_answers)
     app.connect("config-inited", order_assets, priority=100)
