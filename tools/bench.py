@@ -1,7 +1,8 @@
 """Measure the book: how long it takes to build, what a page weighs, how soon a control moves its picture.
 
     python tools/bench.py            everything; takes as long as building the book three times
-    python tools/bench.py --quick    no builds: the site as it stands in _build, and the widgets
+    python tools/bench.py --quick    no builds: the site as it stands in _build, the widgets, and the algorithms
+    python tools/bench.py --algorithms    the book's algorithms beside the libraries', and nothing else
 
 Prints a table and writes the same as _build/bench.json. The builds take place in a temporary copy of the tree, so
 _build stays as it is. Exits with 1 when something could not be measured, whether or not the aims are met; without a
@@ -30,6 +31,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import bench_algorithms
 import matplotlib
 import matplotlib.pyplot as plt
 import notebooks
@@ -504,6 +506,20 @@ def browser_rows(site: Path, chromium: str | None) -> Iterator[Row]:
         browser.close()
 
 
+# --- algorithms --------------------------------------------------------------------------------------------------
+
+
+def algorithm_rows() -> Iterator[Row]:
+    """Our time on each task as a ratio to the fastest library's, and how memory grows."""
+    for contest in bench_algorithms.contests():
+        result = bench_algorithms.measure(contest)
+        times = {"ours": result.ours, **result.others}
+        told = ", ".join(f"{name} {1000 * seconds:.3g}" for name, seconds in times.items())
+        yield Row(f"{contest.name}: ours / {result.fastest}'s (ms: {told})", result.ratio, aim=contest.aim)
+    for name, growth in bench_algorithms.growth_of_memory():
+        yield Row(name, growth, aim=2.2)
+
+
 def everything(copy: Path, chromium: str | None, *, quick: bool) -> Iterator[Row]:
     """All rows, as they are measured."""
     site = notebooks.BUILD / "html"
@@ -516,6 +532,7 @@ def everything(copy: Path, chromium: str | None, *, quick: bool) -> Iterator[Row
         site = copy / "_build" / "html"
     yield from attempt("pages and controls", browser_rows(site, chromium))
     yield from attempt("explore in a live kernel", widget_rows())
+    yield from attempt("algorithms", algorithm_rows())
 
 
 def summary(rows: Sequence[Row]) -> int:
@@ -532,14 +549,16 @@ def main(arguments: Sequence[str]) -> int:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description="Measure the book.")
     parser.add_argument("--quick", action="store_true", help="no builds: the site as it stands")
-    quick = parser.parse_args(arguments).quick
+    parser.add_argument("--algorithms", action="store_true", help="the algorithms alone")
+    chosen = parser.parse_args(arguments)
     chromium = run_tests.chromium()
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     if load > 0.5:
         print(f"This machine is busy (load {load:.1f} on {CORES} cores): the times below are too long.")
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        for row in everything(Path(folder, "book"), chromium, quick=quick):
+        parts = everything(Path(folder, "book"), chromium, quick=chosen.quick)
+        for row in attempt("algorithms", algorithm_rows()) if chosen.algorithms else parts:
             print(formatted(row), flush=True)
             rows.append(row)
     machine = {"cores": CORES, "load": load, "python": platform.python_version(), "system": platform.platform()}

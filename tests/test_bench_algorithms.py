@@ -1,0 +1,43 @@
+import time
+
+import bench_algorithms
+import numpy as np
+import pytest
+from bench_algorithms import Contest, Result
+
+
+def test_ratio_is_that_to_the_fastest_library():
+    result = Result(3.0, {"slow": 6.0, "fast": 1.5})
+    assert (result.fastest, result.ratio) == ("fast", 2.0)
+
+
+def test_measured_are_medians_without_the_first_turn():
+    calls = []
+
+    def run():
+        calls.append(1)
+        time.sleep(0.2 if len(calls) == 1 else 0.001)
+
+    result = bench_algorithms.measure(Contest("nap", run, {"none": lambda: None}), turns=3)
+    assert len(calls) == 4
+    assert 0.001 <= result.ours < 0.1
+    assert result.others["none"] < 0.001
+
+
+def test_peak_memory_sees_what_was_freed_again():
+    assert bench_algorithms.peak_memory(lambda: np.ones(1_000_000).sum()) >= 8_000_000
+
+
+@pytest.mark.parametrize(
+    "contest", [bench_algorithms.overlap(50), bench_algorithms.suppression(80)], ids=["iou", "nms"]
+)
+def test_both_sides_solve_the_same_task(contest):
+    (theirs,) = contest.others.values()
+    np.testing.assert_allclose(contest.ours(), theirs(), atol=1e-12)
+
+
+def test_both_sides_evaluate_the_same_detections():
+    contest = bench_algorithms.evaluation(400)
+    ours = contest.ours().mean()
+    assert 0.1 < ours < 0.9
+    assert ours == pytest.approx(contest.others["pycocotools"](), abs=1e-12)
