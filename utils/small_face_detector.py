@@ -92,7 +92,7 @@ def training_scenes(seed: int, count: int = 400) -> tuple[Scene, ...]:
 
 
 class SmallFaceNet(nn.Module):
-    """Six 3x3 convolutions, and heads that say for every cell: logit, shift in x and y, logarithm of the size.
+    """Five 3x3 convolutions, and heads that say for every cell: logit, shift in x and y, logarithm of the size.
 
     "plain" answers on one map of stride 8; "separate" also on a shallow one of stride 4; "fused" adds the deep map,
     enlarged, to that shallow one before its head reads it, as FPN does; "dilated" replaces the last stride by
