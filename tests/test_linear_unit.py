@@ -39,7 +39,7 @@ def test_single_rows_push_along_themselves():
 
 def test_a_seed_draws_the_same_rows_for_other_inputs():
     ratios = [np.diff(descent_path(x, T, 1, rate=1e-9)[0], axis=0)[:, 2] for x in (X, X - 5)]
-    assert_allclose(*ratios, rtol=1e-6)
+    assert_allclose(*ratios, rtol=1e-4)
     assert not np.array_equal(descent_path(X, T, 1, rate=0.1)[0], descent_path(X, T, 1, rate=0.1, seed=1)[0])
     assert_array_equal(descent_path(X, T, 1, rate=0.1)[0], descent_path(X, T, 1, rate=0.1)[0])
 

@@ -10,7 +10,7 @@ from utils.receptive_field import receptive_field
 from utils.small_face_detector import (
     CROP,
     KINDS,
-    Scene,
+    FaceScene,
     SmallFaceNet,
     detect_small_faces,
     face_scene,
@@ -173,7 +173,7 @@ def test_a_training_finds_large_faces_and_repeats():
 
 # average precision
 
-TWO = Scene(np.zeros((9, 9), dtype=np.float32), np.array([[0.0, 0, 4, 4], [5, 5, 9, 9]]))
+TWO = FaceScene(np.zeros((9, 9), dtype=np.float32), np.array([[0.0, 0, 4, 4], [5, 5, 9, 9]]))
 
 
 @pytest.mark.parametrize(

@@ -127,9 +127,10 @@ def overlap(count: int) -> Contest:
 
 def suppression(count: int) -> Contest:
     """Non-maximum suppression at 0.5."""
-    boxes, scores = random_boxes(count), np.random.default_rng(1).permutation(count) / count
-    xywh = width_height(boxes)
-    others = {"OpenCV": lambda: cv2.dnn.NMSBoxes(xywh, scores, 0.0, 0.5)}
+    boxes, scores = random_boxes(count), (np.random.default_rng(1).permutation(count) + 1) / count
+    xywh: Any = width_height(boxes)  # OpenCV's stub asks for sequences, its code takes arrays
+    ranks: Any = scores
+    others = {"OpenCV": lambda: cv2.dnn.NMSBoxes(xywh, ranks, 0.0, 0.5)}
     return Contest(f"NMS, {count:,} boxes", lambda: nms(boxes, scores, 0.5), others, aim=3)
 
 

@@ -123,5 +123,5 @@ def _beta(beta: float) -> float:
 def _std(std: ArrayLike) -> Floats:
     array = np.asarray(std, dtype=np.float64)
     if array.shape != (4,) or not (array > 0).all():
-        raise ValueError(f"std must be four numbers above 0, for tx, ty, tw, th, got {std}")
+        raise ValueError(f"std must be four numbers above 0, for tx, ty, tw, th, got {array.tolist()}")
     return array

@@ -32,7 +32,7 @@ TRAIN_PHOTOGRAPHS = ("camera", "cat", "brick", "grass", "gravel", "moon")
 TEST_PHOTOGRAPHS = ("astronaut", "china", "coffee", "flower")
 
 
-class Scene(NamedTuple):
+class DigitScene(NamedTuple):
     """A gray picture (H, W) in 0..255, the boxes (N, 4) of its digits, and which digits they are (N,)."""
 
     image: Floats
@@ -40,7 +40,7 @@ class Scene(NamedTuple):
     labels: Digits
 
 
-def digit_scene(seed: int, *, train: bool = False) -> Scene:
+def digit_scene(seed: int, *, train: bool = False) -> DigitScene:
     """A piece of a photograph, 120 by 160 pixels, with five to eight real digits on it; the same for the same seed.
 
     Digits are squares of 14 to 32 pixels at any place, and two overlap by an IoU of at most 0.1. Scenes for
@@ -66,7 +66,7 @@ def digit_scene(seed: int, *, train: bool = False) -> Scene:
         part = image[corner[1] : corner[1] + side, corner[0] : corner[0] + side]
         part += (255 - part) * ink
         boxes, labels = np.vstack([boxes, box]), [*labels, data.target[number]]
-    return Scene(image, boxes, np.array(labels, dtype=np.intp))
+    return DigitScene(image, boxes, np.array(labels, dtype=np.intp))
 
 
 def detect_digits(

@@ -56,8 +56,8 @@ def ciou_loss(boxes: Tensor, targets: Tensor) -> Tensor:
     and gets no gradient.
 
     >>> target = torch.tensor([0.0, 0, 2, 8])
-    >>> ciou_loss(torch.tensor([[0.0, 0, 1, 4], [0, 0, 8, 2]]), target) - diou_loss(target[[0, 1, 3, 2]], target)
-    tensor([0.1176, 0.2048])
+    >>> ciou_loss(torch.tensor([[0.0, 0, 1, 4], [0, 0, 8, 2]]), target)        # half as large in one shape, then turned
+    tensor([0.8125, 1.1662])
     """
     boxes, targets = _checked(boxes, targets)
     iou, _ = _iou_and_union(boxes, targets)

@@ -35,7 +35,7 @@ ANY_SIZE = (0.0, np.inf)
 FINE_SIZES, COARSE_SIZES = (0.0, 24.0), (14.0, np.inf)
 
 
-class Scene(NamedTuple):
+class FaceScene(NamedTuple):
     """A gray picture (H, W), and the boxes (N, 4) of the faces in it."""
 
     picture: Picture
@@ -44,7 +44,7 @@ class Scene(NamedTuple):
 
 def face_scene(
     rng: np.random.Generator, side: int, sizes: Sequence[int], others: Sequence[int] = (), *, held_out: bool = False
-) -> Scene:
+) -> FaceScene:
     """A photograph's crop of `side` pixels with faces of `sizes` and `others` that are no faces pasted in, apart.
 
     Both are pasted the same way, so a detector that looks for traces of pasting finds both. The largest come
@@ -70,11 +70,11 @@ def face_scene(
             _paste(picture, _patches(face, held_out), box, rng)
             boxes.append(box)
             is_face.append(face)
-    return Scene(picture, np.array(boxes, dtype=np.float64).reshape(-1, 4)[np.array(is_face, dtype=bool)])
+    return FaceScene(picture, np.array(boxes, dtype=np.float64).reshape(-1, 4)[np.array(is_face, dtype=bool)])
 
 
 @cache
-def training_scenes(seed: int, count: int = 400) -> tuple[Scene, ...]:
+def training_scenes(seed: int, count: int = 400) -> tuple[FaceScene, ...]:
     """Pictures of `CROP` pixels with up to three faces each, as multi-scale training sees them.
 
     A scene with faces from 8 to 48 pixels (and to three quarters of its side) is shrunk to half (one in four),
@@ -87,7 +87,7 @@ def training_scenes(seed: int, count: int = 400) -> tuple[Scene, ...]:
         side = int(CROP / scale)
         sizes = np.rint(np.exp(rng.uniform(np.log(8), np.log(min(48, 0.75 * side)), 4))).astype(int)
         scene = face_scene(rng, side, sizes[1:].tolist(), sizes[:1].tolist())
-        scenes.append(Scene(_resized(scene.picture, scale), scene.boxes * scale))
+        scenes.append(FaceScene(_resized(scene.picture, scale), scene.boxes * scale))
     return tuple(scenes)
 
 
@@ -223,13 +223,13 @@ def detect_small_faces(
     return merged
 
 
-def scene_average_precision(detections: Iterable[Detections], scenes: Iterable[Scene]) -> float:
+def scene_average_precision(detections: Iterable[Detections], scenes: Iterable[FaceScene]) -> float:
     """Average precision at an IoU of 0.5: the area under the steps of precision over recall, not interpolated.
 
     A box (best score first in each picture) is right when the free face it overlaps most overlaps it by 0.5 or
     more; the face is then taken. Faces that nothing finds count.
 
-    >>> scene = Scene(np.zeros((9, 9), dtype=np.float32), np.array([[0.0, 0, 4, 4], [5, 5, 9, 9]]))
+    >>> scene = FaceScene(np.zeros((9, 9), dtype=np.float32), np.array([[0.0, 0, 4, 4], [5, 5, 9, 9]]))
     >>> scene_average_precision([(np.array([[0.0, 0, 4, 4]]), np.array([0.9]))], [scene])
     0.5
     """
