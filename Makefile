@@ -37,7 +37,7 @@ clean:  ## leave the tree as it was cloned
 	@find chapters tests tools utils \( -name __pycache__ -o -name .ipynb_checkpoints -o -name .ruff_cache -o -name .pytest_cache -o -name .mypy_cache \) -prune -exec rm -rf {} +
 	@echo "Removed what make had made."
 
-bench: environment  ## measure the build, the pages and the controls
+bench: environment  ## measure the build, the pages, the controls and the algorithms
 	@$(RUN) tools/bench.py
 
 lock:  ## choose the newest versions requirements.txt allows and pin them (for maintainers)

@@ -1,4 +1,4 @@
-"""Measure the book: how long it takes to build, what a page weighs, how soon a control moves its picture.
+"""Measure the book: its build, its pages, its controls, and its algorithms beside the libraries'.
 
     python tools/bench.py            everything; takes as long as building the book three times
     python tools/bench.py --quick    no builds: the site as it stands in _build, the widgets, and the algorithms
