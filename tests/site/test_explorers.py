@@ -10,21 +10,26 @@ from playwright.sync_api import expect
 
 on_every_moving_page = pytest.mark.parametrize("page", MOVING)
 
-# What the figures of a page show, as soon as each one in `awaited` shows the picture named there, or after ten seconds.
-SHOWN = """async (awaited) => {
+# What the figures of a page show, as soon as each one in `awaited` shows the picture named there, and the one named
+# `loaded` has it on the screen; or after ten seconds.
+SHOWN = """async ([awaited, loaded]) => {
   const nameOf = (image) => image && image.src.split("/").pop();
   const imageOf = (figure) => figure.querySelector(".explore-stage img");
-  const isThere = (image, picture) => nameOf(image) === picture && image.complete && image.naturalWidth > 0;
+  const isLoaded = (image) => image.complete && image.naturalWidth > 0;
+  const isThere = ([id, picture]) => {
+    const image = imageOf(document.getElementById(id));
+    return nameOf(image) === picture && (id !== loaded || isLoaded(image));
+  };
   const late = performance.now() + 10000;
-  const allThere = () => Object.entries(awaited).every(([id, p]) => isThere(imageOf(document.getElementById(id)), p));
-  while (!allThere() && performance.now() < late) await new Promise(requestAnimationFrame);
+  while (!Object.entries(awaited).every(isThere) && performance.now() < late)
+    await new Promise(requestAnimationFrame);
   const labelsOf = (field) =>
     field.options ? [field.selectedOptions[0].text]
     : field.type === "checkbox" ? [field.checked ? "on" : "off"]
     : [field.getAttribute("aria-valuetext"), field.parentElement.querySelector("output").textContent];
   const stateOf = (figure) => ({
     picture: nameOf(imageOf(figure)),
-    loaded: figure.id in awaited ? isThere(imageOf(figure), awaited[figure.id]) : "not asked",
+    loaded: figure.id === loaded ? isLoaded(imageOf(figure)) : "not asked",
     alt: imageOf(figure).alt,
     caption: figure.querySelector("figcaption").textContent,
     labels: [...figure.querySelectorAll("[data-control]")].map(labelsOf),
@@ -58,9 +63,10 @@ def numbers(polygon):
     return [float(number) for number in re.findall(r"[\d.]+", polygon)]
 
 
-def shown(page, *awaited):
+def shown(page, *awaited, loaded=None):
     """What all figures of a page show, once each awaited (explorer, position) has had the time to get there."""
-    states = page.evaluate(SHOWN, {explorer.id: f"{explorer.frame(position)}.webp" for explorer, position in awaited})
+    pictures = {explorer.id: f"{explorer.frame(position)}.webp" for explorer, position in awaited}
+    states = page.evaluate(SHOWN, [pictures, loaded and loaded.id])
     return {name: state | {"clip": numbers(state["clip"])} for name, state in states.items()}
 
 
@@ -68,7 +74,7 @@ def check(page, figures, explorer, position, doing):
     """One figure stands at a position, all the others at their defaults."""
     wanted = {figure.id: expected(figure, figure.default) for figure in figures}
     wanted[explorer.id] = expected(explorer, position, loaded=True)
-    assert shown(page, (explorer, position)) == wanted, f"figure {explorer.id}, {doing}"
+    assert shown(page, (explorer, position), loaded=explorer) == wanted, f"figure {explorer.id}, {doing}"
 
 
 def field_of(page, explorer, i):
@@ -268,7 +274,7 @@ def wait_for_step(page, figure, step):
 def test_address_holds_the_position(visit, page):
     """Moved figures write it, opening it and following it show it, and what it does not name stays as it is."""
     figures = explorers(page)
-    at_the_end = {figure.id: expected(figure, figure.last, loaded=True) for figure in figures}
+    at_the_end = {figure.id: expected(figure, figure.last) for figure in figures}
     with visit(page) as tab:
         for figure in figures:
             for i, at in enumerate(figure.last):
@@ -285,7 +291,9 @@ def test_address_holds_the_position(visit, page):
         tab.evaluate("hash => location.hash = hash", urlencode(state(figures, [figure], lambda _: start)))
         wait_until_seen(tab, figure)
         there[figure.id] = (figure, start)
-        assert shown(tab, *there.values()) == at_the_end | {figure.id: expected(figure, start, loaded=True)}
+        assert shown(tab, *there.values(), loaded=figure) == at_the_end | {
+            figure.id: expected(figure, start, loaded=True)
+        }
 
 
 def state(figures, moved, position_of):

@@ -150,7 +150,8 @@ def test_colours_do_not_need_a_script(visit, page):
 def test_dark_mode_darkens_drawings_and_leaves_photographs_alone(visit, page):
     looks = {}
     for scheme in ("light", "dark"):
-        with visit(page, color_scheme=scheme) as tab:
+        # So high that no figure is cut off by the screen or lies under the bar at its top.
+        with visit(page, color_scheme=scheme, height=1800) as tab:
             looks[scheme] = {figure.id: stage(tab, figure) for figure in explorers(page)}
     for figure in explorers(page):
         light, dark = looks["light"][figure.id], looks["dark"][figure.id]
