@@ -280,8 +280,7 @@ def test_address_holds_the_position(visit, page):
             for i, at in enumerate(figure.last):
                 move(tab, figure, i, at)
         wanted = state(figures, figures, lambda figure: figure.last)
-        tab.wait_for_function("wanted => location.hash.split('=').length > wanted", arg=len(wanted))
-        assert dict(parse_qsl(tab.evaluate("location.hash.slice(1)"))) == wanted
+        wait_for(tab, lambda: dict(parse_qsl(tab.evaluate("location.hash.slice(1)"))) == wanted, f"address {wanted}")
     with visit(f"{page}#{urlencode(wanted)}") as tab:
         there = {figure.id: (figure, figure.last) for figure in figures}
         assert shown(tab, *there.values()) == at_the_end
