@@ -6,8 +6,20 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.signal import correlate
 
-from utils.convolution import conv2d, conv2d_naive, dilate_kernel, multiply_adds, output_size
+from utils.convolution import (
+    conv2d,
+    conv2d_naive,
+    dilate_kernel,
+    input_taps,
+    mode_padding,
+    multiply_adds,
+    output_shape,
+    output_size,
+    read_counts,
+    same_padding,
+)
 
 RAMP = np.arange(25).reshape(1, 1, 5, 5)
 ONES = np.ones((1, 1, 3, 3), dtype=int)
@@ -74,6 +86,53 @@ def test_output_size_by_hand(n, k, options, expected):
     assert output_size(n, k, **options) == expected
 
 
+def test_output_size_adds_up_both_ends():
+    assert output_size(6, 3, stride=2, padding=(0, 1)) == 3
+    assert output_size(6, 3, stride=2, padding=(1, 0)) == 3
+    assert output_size(6, 3, stride=2, padding=(0, 0)) == 2
+
+
+@pytest.mark.parametrize(
+    ("n", "k", "options", "expected"),
+    [
+        (5, 3, {}, (1, 1)),
+        (5, 2, {}, (0, 1)),  # the odd zero comes after
+        (6, 3, {"stride": 2}, (0, 1)),
+        (7, 3, {"stride": 2}, (1, 1)),  # the same layer, one pixel more
+        (224, 7, {"stride": 2}, (2, 3)),
+        (8, 1, {"stride": 3}, (0, 0)),  # the total would be negative
+        (9, 3, {"dilation": 2}, (2, 2)),
+        (2, 5, {"stride": 4}, (1, 2)),  # a kernel longer than the input
+    ],
+)
+def test_same_padding_by_hand(n, k, options, expected):
+    assert same_padding(n, k, **options) == expected
+
+
+def test_mode_padding_by_hand():
+    assert mode_padding("valid", 6, 3, stride=2, dilation=2) == (0, 0)
+    assert mode_padding("SAME", 6, 3, stride=2) == (0, 1)
+    assert mode_padding("Full", 6, 3, stride=2, dilation=2) == (4, 4)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [({}, (2, 8, 7, 5)), ({"padding": (1, 0)}, (2, 8, 9, 5)), ({"stride": (2, 3), "padding": "same"}, (2, 8, 5, 3))],
+)
+def test_output_shape_by_hand(options, expected):
+    assert output_shape((2, 4, 9, 7), (8, 4, 3, 3), **options) == expected
+
+
+def test_input_taps_by_hand():
+    assert_array_equal(input_taps(2, 3, stride=2, padding=1), [3, 4, 5])
+    assert_array_equal(input_taps(0, 2, padding=(3, 0), dilation=2), [-3, -1])  # only the zeros before count
+
+
+def test_read_counts_shows_the_lost_edge():
+    assert_array_equal(read_counts(8, 3, stride=2), [1, 1, 2, 1, 2, 1, 1, 0])
+    assert_array_equal(read_counts(5, 1, stride=2), [1, 0, 1, 0, 1])
+
+
 def test_dilate_kernel_puts_zeros_between_taps_only():
     assert_array_equal(dilate_kernel([[1, 2, 3]], (5, 2)), [[1, 0, 2, 0, 3]])
     assert_array_equal(dilate_kernel(ONES, 1), ONES)
@@ -122,6 +181,61 @@ def test_output_size_counts_the_places(n, k, stride, padding, dilation):
 def test_multiply_adds_counts_what_the_loop_does():
     places = conv2d_naive(np.ones((1, 2, 6, 5)), np.ones((3, 2, 2, 2))).sum()  # each multiply-add adds one
     assert multiply_adds(2, 3, 2, (5, 4)) == places
+
+
+AXIS = [st.integers(1, 14), st.integers(1, 5), st.integers(1, 4), st.integers(1, 3)]
+
+
+@given(*AXIS)
+@settings(deadline=None)
+def test_same_padding_adds_the_least_zeros_that_do(n, k, stride, dilation):
+    before, after, span = 0, 0, dilation * (k - 1) + 1
+    while len(range(0, n + before + after - span + 1, stride)) < len(range(0, n, stride)):
+        before, after = (before, after + 1) if before == after else (before + 1, after)
+    assert same_padding(n, k, stride=stride, dilation=dilation) == (before, after)
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
+@given(*AXIS[:2], AXIS[3])
+@settings(deadline=None, max_examples=40)
+def test_same_padding_is_torch_same_at_stride_one(n, k, dilation):
+    x, weight = torch.arange(1.0, n + 1)[None, None], torch.arange(1.0, k + 1)[None, None]
+    theirs = torch.nn.functional.conv1d(x, weight, padding="same", dilation=dilation)
+    padded = torch.nn.functional.pad(x, same_padding(n, k, dilation=dilation))
+    assert_array_equal(torch.nn.functional.conv1d(padded, weight, dilation=dilation), theirs)
+
+
+@pytest.mark.parametrize("mode", ["valid", "same", "full"])
+@given(st.integers(1, 9), st.integers(1, 9))
+@settings(deadline=None, max_examples=30)
+def test_mode_padding_gives_the_sizes_of_scipy(mode, n, k):
+    if k <= n:  # SciPy swaps the two otherwise
+        expected = len(correlate(np.ones(n), np.ones(k), mode))
+        assert output_size(n, k, padding=mode_padding(mode, n, k)) == expected
+
+
+@given(*AXIS, st.integers(0, 4), st.integers(0, 4))
+@settings(deadline=None, max_examples=60)
+def test_taps_and_counts_are_what_a_gradient_finds(n, k, stride, dilation, before, after):
+    options = {"stride": stride, "padding": (before, after), "dilation": dilation}
+    x = torch.ones(1, 1, n, requires_grad=True)
+    if dilation * (k - 1) + 1 <= n + before + after:
+        padded = torch.nn.functional.pad(x, (before, after))
+        y = torch.nn.functional.conv1d(padded, torch.ones(1, 1, k), stride=stride, dilation=dilation)
+        (last,) = torch.autograd.grad(y[0, 0, -1], x, retain_graph=True)
+        (every,) = torch.autograd.grad(y.sum(), x)
+        taps = input_taps(y.shape[2] - 1, k, **options)
+        assert_array_equal(last[0, 0].nonzero()[:, 0], taps[(taps >= 0) & (taps < n)])
+        assert_array_equal(read_counts(n, k, **options), every[0, 0])
+
+
+@given(convolutions(), st.integers(1, 3))
+@settings(deadline=None, max_examples=30)
+def test_output_shape_matches_torch_with_groups(case, groups):
+    x, weight, bias, options = case
+    x, weight, bias = np.tile(x, (1, groups, 1, 1)), np.tile(weight, (groups, 1, 1, 1)), np.tile(bias, groups)
+    theirs = torch_conv2d(x, weight, bias, groups=groups, **options)
+    assert output_shape(x.shape, weight.shape, groups=groups, **options) == theirs.shape
 
 
 # Properties
@@ -214,3 +328,41 @@ def test_dilate_kernel_wants_two_axes(weight):
 def test_multiply_adds_wants_positive_whole_numbers(arguments):
     with pytest.raises(ValueError, match="must be a whole number"):
         multiply_adds(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("input_shape", "weight_shape", "options", "message"),
+    [
+        ((1, 6, 9, 9), (8, 3, 3, 3), {"groups": 4}, "groups must divide 6 input and 8 output channels, got 4"),
+        ((1, 6, 9, 9), (9, 3, 3, 3), {"groups": 2}, "groups must divide 6 input and 9 output channels, got 2"),
+        ((1, 6, 9, 9), (8, 6, 3, 3), {"groups": 2}, "3 in each of 2 groups, but the weights expect 6"),
+        ((1, 9, 9, 3), (8, 3, 3, 3), {}, r"the input has 9 channels, .* expect 3; .*\(N, H, W, C\)"),
+        ((1, 3, 9, 9), (8, 3, 3, 3), {"groups": 0}, "groups must be a whole number of at least 1, got 0"),
+        ((1, 3, 9, 9), (8, 3, 3, 3), {"padding": -1}, "padding must be a whole number of at least 0, got -1"),
+        ((1, 3, 9, 9), (8, 3, 3, 3), {"padding": "reflect"}, "mode must be one of valid, same, full, got 'reflect'"),
+        ((1, 3, 4, 4), (8, 3, 5, 5), {}, "kernel spans 5 pixels .* padded input has 4"),
+        ((3, 9, 9), (8, 3, 3, 3), {}, r"input_shape must be \(N, C, H, W\), got \(3, 9, 9\)"),
+        ((1, 3, 9, 9), (8, 3, 0, 3), {}, "each number of weight_shape must be a whole number of at least 1, got 0"),
+    ],
+)
+def test_output_shape_says_why_a_layer_cannot_be(input_shape, weight_shape, options, message):
+    with pytest.raises(ValueError, match=message):
+        output_shape(input_shape, weight_shape, **options)
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "options", "message"),
+    [
+        (same_padding, (0, 3), {}, "input_size must be a whole number of at least 1"),
+        (same_padding, (8, 0), {}, "kernel_size must be a whole number of at least 1"),
+        (same_padding, (8, 3), {"stride": 0}, "stride must be .* 1 means none"),
+        (mode_padding, (1, 8, 3), {}, "mode must be one of valid, same, full, got 1; is it a number of zeros"),
+        (input_taps, (-1, 3), {}, "position must be a whole number of at least 0, got -1"),
+        (input_taps, (0, 3), {"padding": (1, 1, 1)}, r"padding must be an int or \(before, after\), got \(1, 1, 1\)"),
+        (output_size, (8, 3), {"padding": (0, -1)}, "padding must be a whole number of at least 0, got -1"),
+        (read_counts, (2, 3), {}, "kernel spans 3 pixels"),
+    ],
+)
+def test_one_axis_says_what_is_wrong(function, arguments, options, message):
+    with pytest.raises(ValueError, match=message):
+        function(*arguments, **options)

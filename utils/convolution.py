@@ -5,6 +5,7 @@ A kernel tap at index t reads the input ``t * dilation`` pixels after the first 
 reads `kernel_size`. Names, order and defaults are PyTorch's: a stride or dilation of 1, a padding of 0 mean none.
 """
 
+from collections.abc import Sequence
 from operator import index
 from typing import Any
 
@@ -88,26 +89,152 @@ def conv2d_naive(
     return output
 
 
-def output_size(input_size: int, kernel_size: int, *, stride: int = 1, padding: int = 0, dilation: int = 1) -> int:
+def output_size(
+    input_size: int, kernel_size: int, *, stride: int = 1, padding: IntOrPair = 0, dilation: int = 1
+) -> int:
     """Number of places a kernel takes along one axis: floor((n + 2p - span) / s) + 1.
 
-    The span is ``dilation * (kernel_size - 1) + 1``. Rounding down drops pixels at the far edge that do not fill
-    a stride. A span larger than the padded input leaves no place: an error, as in PyTorch.
+    The span is ``dilation * (kernel_size - 1) + 1``. `padding` is an int for both ends, or (before, after), whose sum
+    then stands for 2p. Rounding down drops pixels at the far edge that do not fill a stride. A span larger than the
+    padded input leaves no place: an error, as in PyTorch.
 
     >>> output_size(28, 3), output_size(28, 3, padding=1), output_size(28, 3, padding=2, dilation=2)
     (26, 28, 28)
     >>> output_size(28, 3, stride=2, padding=1), output_size(27, 3, stride=2, padding=1)
     (14, 14)
+    >>> output_size(28, 2), output_size(28, 2, padding=(0, 1))
+    (27, 28)
     """
-    n, k = _whole("input_size", input_size, 1), _whole("kernel_size", kernel_size, 1)
-    s, p, d = _whole("stride", stride, 1), _whole("padding", padding, 0), _whole("dilation", dilation, 1)
-    span = d * (k - 1) + 1
-    if span > n + 2 * p:
+    n, s = _whole("input_size", input_size, 1), _whole("stride", stride, 1)
+    (before, after), span = _ends(padding), _span(kernel_size, dilation)
+    if span > n + before + after:
         raise ValueError(
-            f"the kernel spans {span} pixels (kernel_size {k}, dilation {d}) but the padded input has "
-            f"{n + 2 * p} (input_size {n}, padding {p}); did you forget padding = dilation * (kernel_size - 1) / 2?"
+            f"the kernel spans {span} pixels (kernel_size {kernel_size}, dilation {dilation}) but the padded input has "
+            f"{n + before + after} (input_size {n}, padding {padding}); did you forget padding = dilation * "
+            f"(kernel_size - 1) / 2?"
         )
-    return (n + 2 * p - span) // s + 1
+    return (n + before + after - span) // s + 1
+
+
+def output_shape(
+    input_shape: Sequence[int],
+    weight_shape: Sequence[int],
+    *,
+    stride: IntOrPair = 1,
+    padding: IntOrPair | str = 0,
+    dilation: IntOrPair = 1,
+    groups: int = 1,
+) -> tuple[int, int, int, int]:
+    """Shape (N, O, H', W') of a convolution of (N, C, H, W) with weights (O, C / groups, KH, KW).
+
+    `stride`, `padding` and `dilation` are an int or (rows, columns); `padding` may also be a
+    mode of `mode_padding`. Nothing is computed but the shape. `ValueError` where the layer
+    cannot exist: `groups` does not divide C and O, channels do not match, no place is left.
+
+    >>> output_shape((1, 3, 224, 224), (64, 3, 7, 7), stride=2, padding=3)
+    (1, 64, 112, 112)
+    >>> output_shape((1, 32, 9, 8), (64, 1, 3, 3), stride=2, padding="same", groups=32)
+    (1, 64, 5, 4)
+    """
+    n, channels, *sides = _four("input_shape", input_shape, "(N, C, H, W)")
+    out_channels, depth, *kernel = _four("weight_shape", weight_shape, "(O, C / groups, KH, KW)")
+    groups = _whole("groups", groups, 1)
+    if channels % groups or out_channels % groups:
+        raise ValueError(f"groups must divide {channels} input and {out_channels} output channels, got {groups}")
+    if depth * groups != channels:
+        raise ValueError(
+            f"the input has {channels} channels, {channels // groups} in each of {groups} groups, but the weights "
+            f"expect {depth}; is the input in the order (N, H, W, C)?"
+        )
+    strides, rates = _pair("stride", stride, 1), _pair("dilation", dilation, 1)
+    pads: Sequence[IntOrPair]
+    if isinstance(padding, str):
+        pads = [
+            mode_padding(padding, *axis[:2], stride=axis[2], dilation=axis[3])
+            for axis in zip(sides, kernel, strides, rates, strict=True)
+        ]
+    else:
+        pads = _pair("padding", padding, 0)
+    height, width = (
+        output_size(size, k, stride=s, padding=p, dilation=d)
+        for size, k, s, p, d in zip(sides, kernel, strides, pads, rates, strict=True)
+    )
+    return n, out_channels, height, width
+
+
+def same_padding(input_size: int, kernel_size: int, *, stride: int = 1, dilation: int = 1) -> tuple[int, int]:
+    """Zeros (before, after) that TensorFlow's SAME puts at the two ends of one axis.
+
+    The output has ``ceil(input_size / stride)`` places. So many zeros are added that the last
+    place just fits, and never a negative number. An odd total puts the extra zero *after*.
+    At stride 1 this is PyTorch's ``padding="same"``; at larger strides PyTorch refuses.
+    TensorFlow is not at hand: this is its documented rule.
+
+    >>> same_padding(5, 3), same_padding(5, 3, stride=2)
+    ((1, 1), (1, 1))
+    >>> same_padding(6, 3, stride=2), same_padding(224, 7, stride=2)     # PyTorch's ResNet has (3, 3)
+    ((0, 1), (2, 3))
+    >>> same_padding(6, 1, stride=2)     # a kernel shorter than the stride
+    (0, 0)
+    """
+    n, s = _whole("input_size", input_size, 1), _whole("stride", stride, 1)
+    places = -(-n // s)
+    total = max((places - 1) * s + _span(kernel_size, dilation) - n, 0)
+    return total // 2, total - total // 2
+
+
+def mode_padding(
+    mode: str, input_size: int, kernel_size: int, *, stride: int = 1, dilation: int = 1
+) -> tuple[int, int]:
+    """Zeros (before, after) along one axis for the mode "valid", "same" or "full", in any case.
+
+    *Valid* adds none. *Same* is `same_padding`. *Full* adds ``span - 1`` at both ends, so that
+    the first place shares one pixel with the input, as the last does at stride 1. *Valid* and
+    *full* do not depend on `input_size` and `stride`.
+
+    >>> [mode_padding(mode, 8, 3) for mode in ("VALID", "SAME", "FULL")]
+    [(0, 0), (1, 1), (2, 2)]
+    """
+    same, span = same_padding(input_size, kernel_size, stride=stride, dilation=dilation), _span(kernel_size, dilation)
+    paddings = {"valid": (0, 0), "same": same, "full": (span - 1, span - 1)}
+    if not isinstance(mode, str) or mode.lower() not in paddings:
+        raise ValueError(f"mode must be one of {', '.join(paddings)}, got {mode!r}; is it a number of zeros?")
+    return paddings[mode.lower()]
+
+
+def input_taps(
+    position: int, kernel_size: int, *, stride: int = 1, padding: IntOrPair = 0, dilation: int = 1
+) -> NDArray[np.int64]:
+    """Input indices that output number `position` reads along one axis: shape (kernel_size,).
+
+    Index ``position * stride - padding + t * dilation`` for tap t; of a `padding` (before,
+    after) only *before* counts. Indices below 0, or of at least the input's size, lie on
+    the padding. `position` counts from 0, and is not held against a size.
+
+    >>> input_taps(0, 3, padding=1), input_taps(2, 3, stride=2, padding=1)
+    (array([-1,  0,  1]), array([3, 4, 5]))
+    >>> input_taps(2, 3, dilation=2)
+    array([2, 4, 6])
+    """
+    k, d = _whole("kernel_size", kernel_size, 1), _whole("dilation", dilation, 1)
+    first = _whole("position", position, 0) * _whole("stride", stride, 1) - _ends(padding)[0]
+    return first + d * np.arange(k)
+
+
+def read_counts(
+    input_size: int, kernel_size: int, *, stride: int = 1, padding: IntOrPair = 0, dilation: int = 1
+) -> NDArray[np.int64]:
+    """How many outputs read each input pixel along one axis: shape (input_size,); 0 is a pixel lost.
+
+    >>> read_counts(8, 3), read_counts(8, 3, stride=2)     # the last pixel does not fill a stride
+    (array([1, 2, 3, 3, 3, 3, 2, 1]), array([1, 1, 2, 1, 2, 1, 1, 0]))
+    """
+    places = output_size(input_size, kernel_size, stride=stride, padding=padding, dilation=dilation)
+    counts = np.zeros(input_size, dtype=np.int64)
+    for position in range(places):
+        taps = input_taps(position, kernel_size, stride=stride, padding=padding, dilation=dilation)
+        counts[taps[(taps >= 0) & (taps < input_size)]] += 1
+    return counts
 
 
 def dilate_kernel(weight: ArrayLike, dilation: IntOrPair = 1) -> NDArray[Any]:
@@ -144,6 +271,24 @@ def multiply_adds(in_channels: int, out_channels: int, kernel_size: IntOrPair, o
     height, width = _pair("output_size", output_size, 1)
     channels = _whole("in_channels", in_channels, 1) * _whole("out_channels", out_channels, 1)
     return channels * kernel_height * kernel_width * height * width
+
+
+def _span(kernel_size: int, dilation: int) -> int:
+    """Pixels from the first tap of a kernel to its last, both counted."""
+    return _whole("dilation", dilation, 1) * (_whole("kernel_size", kernel_size, 1) - 1) + 1
+
+
+def _ends(padding: IntOrPair) -> tuple[int, int]:
+    """Zeros before and after one axis."""
+    if isinstance(padding, (tuple, list)) and len(padding) != 2:
+        raise ValueError(f"padding must be an int or (before, after), got {padding!r}")
+    return _pair("padding", padding, 0)
+
+
+def _four(name: str, shape: Sequence[int], axes: str) -> list[int]:
+    if len(shape) != 4:
+        raise ValueError(f"{name} must be {axes}, got {tuple(shape)}")
+    return [_whole(f"each number of {name}", size, 1) for size in shape]
 
 
 def _arrays(x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
