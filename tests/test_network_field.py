@@ -5,11 +5,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from utils.network_field import last_field, layers_of, measured_field, network_fields
 from utils.nets.googlenet import googlenet
 from utils.nets.mobilenet import mobilenet_v1
 from utils.nets.resnet import resnet
 from utils.nets.vgg import VGG16, vgg16, vgg_trunk
+from utils.network_field import last_field, layers_of, measured_field, network_fields
 from utils.receptive_field import Field, layer_fields, receptive_field
 
 

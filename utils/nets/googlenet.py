@@ -82,7 +82,9 @@ def _half() -> nn.MaxPool2d:
     return nn.MaxPool2d(3, stride=2, ceil_mode=True)
 
 
-def _unit(in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, *, device: Any = None) -> nn.Sequential:
+def _unit(
+    in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, *, device: Any = None
+) -> nn.Sequential:
     """A convolution that keeps the size up to its stride, and a ReLU."""
     sizes = kernel_size, stride, kernel_size // 2
     return nn.Sequential(nn.Conv2d(in_channels, out_channels, *sizes, device=device), nn.ReLU())

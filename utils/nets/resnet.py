@@ -112,7 +112,9 @@ def resnet(depth: int, num_classes: int = 1000, **options: Any) -> ResNet:
     return ResNet(depth, num_classes, **options)
 
 
-def _convolution(in_channels: int, out_channels: int, kernel_size: int, stride: int, device: Any) -> Sequence[nn.Module]:
+def _convolution(
+    in_channels: int, out_channels: int, kernel_size: int, stride: int, device: Any
+) -> Sequence[nn.Module]:
     """A convolution that keeps the size up to its stride, and batch normalization."""
     sizes = kernel_size, stride, kernel_size // 2
     convolution = nn.Conv2d(in_channels, out_channels, *sizes, bias=False, device=device)
