@@ -9,7 +9,7 @@ from utils.nets.googlenet import googlenet
 from utils.nets.mobilenet import mobilenet_v1
 from utils.nets.resnet import resnet
 from utils.nets.vgg import VGG16, vgg16, vgg_trunk
-from utils.network_field import last_field, layers_of, measured_field, network_fields
+from utils.network_field import last_field, measured_field, network_fields, window_layers
 from utils.receptive_field import Field, layer_fields, receptive_field
 
 
@@ -54,8 +54,8 @@ def test_fields_of_known_networks(network, size):
 
 def test_a_chain_is_read_as_its_list_of_layers():
     trunk = vgg_trunk(VGG16, device="meta")
-    assert last_field(trunk) == layer_fields(layers_of(trunk))[-1]
-    assert receptive_field(list(layers_of(trunk))[:-1]) == 196
+    assert last_field(trunk) == layer_fields(window_layers(trunk))[-1]
+    assert receptive_field(list(window_layers(trunk))[:-1]) == 196
 
 
 @pytest.mark.parametrize("stride_in_3x3", [False, True])

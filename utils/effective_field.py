@@ -110,11 +110,11 @@ def influence_of_training(
     unseen, truth = digit_mosaics(side, 16, tiles, other, held_out=True)
     with torch.no_grad():
         for _ in range(5):  # running statistics, so that evaluation mode means something before training
-            trunk(digit_mosaics(side, 8, tiles, generator)[0])
+            trunk(digit_mosaics(side, 6, tiles, generator)[0])
     maps = [influence(trunk.eval(), unseen)]
     optimizer = torch.optim.Adam([*trunk.parameters(), *head.parameters()], lr=0.01)
     for step in range(1, steps + 1):
-        pictures, labels = digit_mosaics(side, 8, tiles, generator)
+        pictures, labels = digit_mosaics(side, 6, tiles, generator)
         loss = F.cross_entropy(head(trunk.train()(pictures)), labels)
         optimizer.zero_grad()
         loss.backward()

@@ -148,10 +148,10 @@ def _joined(branches: list[Field | None], name: str) -> Field | None:
     return Field(known[0].jump, min(each.first for each in known), max(each.last for each in known))
 
 
-def layers_of(network: nn.Module) -> Iterator[Layer]:
+def window_layers(network: nn.Module) -> Iterator[Layer]:
     """The windows of a network without branches, in the order of its modules.
 
-    >>> list(layers_of(nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2))))
+    >>> list(window_layers(nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2))))
     [Layer(kernel_size=3, stride=1, dilation=1, padding=1), Layer(kernel_size=2, stride=2, dilation=1, padding=0)]
     """
     for module in network.modules():
