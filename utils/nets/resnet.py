@@ -35,7 +35,7 @@ class BasicBlock(nn.Module):
 class Bottleneck(nn.Module):
     """1x1 down to `width` channels, 3x3, 1x1 up to four times as many, and the input added.
 
-    The paper puts the stride into the first 1x1; `stride_in_3x3` is the later layout, known as version 1.5.
+    The authors' models have the stride in the first 1x1; `stride_in_3x3` is the later layout, known as version 1.5.
     """
 
     expansion = 4
