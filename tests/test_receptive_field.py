@@ -12,12 +12,17 @@ from numpy.testing import assert_array_equal
 
 from utils.convolution import conv2d
 from utils.receptive_field import (
+    Field,
     Layer,
     coverage,
+    field_after,
+    field_table,
     hdc_gaps,
     is_gap_free,
+    layer_fields,
     path_counts,
     receptive_field,
+    receptive_field_backward,
     satisfies_hdc,
     touched_pixels,
 )
@@ -158,6 +163,52 @@ def test_satisfies_hdc_is_not_necessary_otherwise(stack):
     assert coverage(rates(*stack)) == 1
 
 
+@given(STACKS, st.integers(0, 2), st.integers(0, 3))
+@settings(deadline=None, max_examples=40)
+def test_field_of_each_output_is_what_a_nan_finds(layers, padding, place):
+    stack = [(*layer, padding) for layer in layers]
+    *_, field = layer_fields(stack)
+    side = max(60, field.last + 3 * field.jump + 1)
+    x = torch.zeros(side, 1, 1, side, dtype=torch.float64)
+    x[range(side), 0, 0, range(side)] = torch.nan  # one poked column in each picture
+    for k, stride, dilation, pad in stack:
+        x = torch.nn.functional.conv2d(
+            x, torch.ones(1, 1, 1, k).double(), stride=stride, padding=(0, pad), dilation=dilation
+        )
+    seen = x[:, 0, 0, place].isnan().nonzero().flatten().tolist()
+    low, high = field.first + place * field.jump, field.last + place * field.jump
+    if seen and low >= 0 and high < side:
+        assert (seen[0], seen[-1]) == (low, high)
+
+
+@given(STACKS)
+def test_forwards_backwards_and_fields_agree(layers):
+    assert receptive_field(layers) == receptive_field_backward(layers) == layer_fields(layers)[-1].size
+
+
+@pytest.mark.parametrize(("n", "layer"), [(7, (3, 2, 1, 1)), (8, (3, 2, 1, 1)), (9, (2, 3, 4, 2)), (5, (5, 1, 1, 0))])
+def test_sizes_in_the_table_are_those_of_torch(n, layer):
+    k, stride, dilation, padding = layer
+    out = torch.nn.functional.conv2d(torch.zeros(1, 1, n, n), torch.ones(1, 1, k, k), None, stride, padding, dilation)
+    assert field_table([layer], n)[1].size == out.shape[2]
+
+
+def test_field_table_by_hand():
+    rows = field_table([(2, 2), (3, 1, 1, 1)], 8)
+    assert rows == [(8, 1, 0.0, 1), (4, 2, 0.5, 2), (4, 2, 0.5, 6)]
+
+
+def test_field_after_keeps_both_ends():
+    assert field_after(Field(2, -1, 4), Layer(3, 3, 2, 1)) == Field(6, -3, 10)
+
+
+def test_field_table_names_the_layer_that_does_not_fit():
+    with pytest.raises(ValueError, match="layer 1 spans more than its input of 2 pixels with padding 0"):
+        field_table([(3, 2), (3,)], 6)
+    with pytest.raises(ValueError, match="input_size must be a whole number of at least 1"):
+        field_table([], 0)
+
+
 # Properties
 
 
@@ -209,7 +260,9 @@ def test_generators_serve_as_stacks():
 # Bad input
 
 
-@pytest.mark.parametrize("function", [receptive_field, path_counts, touched_pixels, coverage])
+@pytest.mark.parametrize(
+    "function", [receptive_field, receptive_field_backward, layer_fields, path_counts, touched_pixels, coverage]
+)
 @pytest.mark.parametrize(
     ("layers", "message"),
     [
@@ -218,7 +271,8 @@ def test_generators_serve_as_stacks():
         ([(0, 1, 1)], "kernel_size of layer 0 must be .* got 0"),
         ([(3, 1, 1.5)], "dilation of layer 0 must be a whole number, got 1.5"),
         ([(3, True)], "stride of layer 0 must be a whole number"),
-        ([(3, 1, 1, 1)], r"layer 0 must be \(kernel_size, stride, dilation\), got \(3, 1, 1, 1\)"),
+        ([(3, 1, 1, -1)], r"padding of layer 0 must be a whole number of at least 0 \(0 means none\), got -1"),
+        ([(3, 1, 1, 1, 1)], r"layer 0 must be \(kernel_size, stride, dilation, padding\), got \(3, 1, 1, 1, 1\)"),
         ((3, 1, 2), r"layer 0 must be .* got 3; a stack of one layer is \[layer\]"),
     ],
 )

@@ -2,7 +2,7 @@
 
 All kernels are square and treat both axes alike, so the picture of an axis tells everything: a pixel at
 (row, col) is reached by as many paths as its row times as many as its column. Layers are listed from input to
-output. Padding changes nothing here: it moves the field over the edge of the picture, not its shape.
+output. Padding changes no size here: it moves the field over the edge of the picture, and `layer_fields` says how far.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,13 +17,47 @@ from numpy.typing import NDArray
 class Layer(NamedTuple):
     """A convolution or pooling layer, as far as its receptive field goes. A plain tuple does as well.
 
-    >>> Layer(3, dilation=2) == (3, 1, 2)
+    >>> Layer(3, dilation=2) == (3, 1, 2, 0)
     True
     """
 
     kernel_size: int
     stride: int = 1
     dilation: int = 1
+    padding: int = 0  # on each side
+
+
+class Field(NamedTuple):
+    """The input pixels that a map sees, along one axis: its output i sees `first` + i * jump to `last` + i * jump.
+
+    Both ends are inside. Pixels below 0, or beyond the picture, are padding.
+
+    >>> Field(jump=2, first=-3, last=3).size, Field(jump=2, first=-3, last=4).center
+    (7, 0.5)
+    """
+
+    jump: int = 1
+    first: int = 0
+    last: int = 0
+
+    @property
+    def size(self) -> int:
+        """Pixels from first to last: the receptive field."""
+        return self.last - self.first + 1
+
+    @property
+    def center(self) -> float:
+        """Middle of the field of output 0: the start offset."""
+        return (self.first + self.last) / 2
+
+
+class Row(NamedTuple):
+    """One line of `field_table`: outputs along an axis, their distance in input pixels, the first centre, the field."""
+
+    size: int
+    jump: int
+    center: float
+    field: int
 
 
 LayerLike = Layer | tuple[int, ...]
@@ -32,7 +66,8 @@ LayerLike = Layer | tuple[int, ...]
 def receptive_field(layers: Iterable[LayerLike]) -> int:
     """Side of the square of input pixels that one output may depend on, holes included.
 
-    A layer is (kernel_size, stride, dilation), the last two 1 if left out. It adds
+    A layer is (kernel_size, stride, dilation), the last two 1 if left out (and a padding, which
+    changes nothing here). It adds
     ``dilation * (kernel_size - 1)`` steps, and a step at its input is the product of the
     strides before it. No layer at all sees 1 pixel.
 
@@ -44,10 +79,66 @@ def receptive_field(layers: Iterable[LayerLike]) -> int:
     7
     """
     size, step = 1, 1
-    for kernel_size, stride, dilation in _checked(layers):
+    for kernel_size, stride, dilation, _ in _checked(layers):
         size += dilation * (kernel_size - 1) * step
         step *= stride
     return size
+
+
+def receptive_field_backward(layers: Iterable[LayerLike]) -> int:
+    """The same number, from the last layer to the first: n outputs need (n - 1) * stride + span inputs.
+
+    >>> receptive_field_backward([(3, 2), (3, 1)])     # 1 output, then 3, then 7
+    7
+    """
+    size = 1
+    for kernel_size, stride, dilation, _ in reversed(_checked(layers)):
+        size = (size - 1) * stride + dilation * (kernel_size - 1) + 1
+    return size
+
+
+def layer_fields(layers: Iterable[LayerLike]) -> list[Field]:
+    """The `Field` of the input, then of each layer's output.
+
+    >>> layer_fields([(7, 2, 1, 3), (3, 2, 1, 1)])     # the stem of a ResNet
+    [Field(jump=1, first=0, last=0), Field(jump=2, first=-3, last=3), Field(jump=4, first=-5, last=5)]
+    """
+    fields = [Field()]
+    for layer in _checked(layers):
+        fields.append(field_after(fields[-1], layer))
+    return fields
+
+
+def field_after(field: Field, layer: Layer) -> Field:
+    """The field behind a layer whose input has `field`: padding moves it, the span widens it, the stride the jump.
+
+    >>> field_after(Field(jump=2), Layer(3, stride=2, padding=1))
+    Field(jump=4, first=-2, last=2)
+    """
+    first = field.first - layer.padding * field.jump
+    last = field.last + (layer.dilation * (layer.kernel_size - 1) - layer.padding) * field.jump
+    return Field(field.jump * layer.stride, first, last)
+
+
+def field_table(layers: Iterable[LayerLike], input_size: int) -> list[Row]:
+    """Size, jump, first centre and field of the input and of each layer's output; the size is rounded down.
+
+    `ValueError` where a layer finds no place on its input.
+
+    >>> for row in field_table([(7, 2, 1, 3), (3, 2, 1, 1)], 224):
+    ...     print(tuple(row))
+    (224, 1, 0.0, 1)
+    (112, 2, 0.0, 7)
+    (56, 4, 0.0, 11)
+    """
+    stack = _checked(layers)
+    sizes = [_whole("input_size", input_size)]
+    for number, (kernel_size, stride, dilation, padding) in enumerate(stack):
+        room = sizes[-1] + 2 * padding - dilation * (kernel_size - 1) - 1
+        if room < 0:
+            raise ValueError(f"layer {number} spans more than its input of {sizes[-1]} pixels with padding {padding}")
+        sizes.append(room // stride + 1)
+    return [Row(n, f.jump, f.center, f.size) for n, f in zip(sizes, layer_fields(stack), strict=True)]
 
 
 def path_counts(layers: Iterable[LayerLike]) -> NDArray[np.int64]:
@@ -158,13 +249,17 @@ def _backwards(axis: NDArray[np.int64], layer: Layer) -> NDArray[np.int64]:
 def _checked(layers: Iterable[LayerLike]) -> list[Layer]:
     stack = []
     for number, layer in enumerate(layers):
-        if not isinstance(layer, (tuple, list)) or not 1 <= len(layer) <= 3:
+        if not isinstance(layer, (tuple, list)) or not 1 <= len(layer) <= 4:
             raise ValueError(
-                f"layer {number} must be (kernel_size, stride, dilation), got {layer!r}; "
+                f"layer {number} must be (kernel_size, stride, dilation, padding), got {layer!r}; "
                 "a stack of one layer is [layer]"
             )
         names = Layer._fields[: len(layer)]
-        stack.append(Layer(*(_whole(f"{n} of layer {number}", v) for n, v in zip(names, layer, strict=True))))
+        given = {
+            name: _whole(f"{name} of layer {number}", value, least=0 if name == "padding" else 1)
+            for name, value in zip(names, layer, strict=True)
+        }
+        stack.append(Layer(**given))
     return stack
 
 
@@ -172,11 +267,11 @@ def _checked_rates(rates: Iterable[int]) -> list[int]:
     return [_whole(f"rate {number}", rate) for number, rate in enumerate(rates, start=1)]
 
 
-def _whole(name: str, value: int) -> int:
+def _whole(name: str, value: int, least: int = 1) -> int:
     try:
         number = index(value)
     except TypeError:
         raise ValueError(f"{name} must be a whole number, got {value!r}") from None
-    if isinstance(value, bool) or number < 1:
-        raise ValueError(f"{name} must be a whole number of at least 1 (1 means none), got {value!r}")
+    if isinstance(value, bool) or number < least:
+        raise ValueError(f"{name} must be a whole number of at least {least} ({least} means none), got {value!r}")
     return number
