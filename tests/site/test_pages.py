@@ -113,6 +113,10 @@ CLIPPED = """() => {
   return parts.filter((e) => sticksOut(e) || (e.options && isCut(e))).map((e) => e.outerHTML.slice(0, 200));
 }"""
 
+# Links to the chapters before and after that do not fit in their half of the screen.
+CUT_OFF = """() => [...document.querySelectorAll(".prev-next-area a")]
+  .filter((link) => link.scrollWidth > link.clientWidth).map((link) => link.textContent.trim())"""
+
 
 @on_every_page
 def test_nothing_overflows_on_a_phone(visit, page):
@@ -121,6 +125,7 @@ def test_nothing_overflows_on_a_phone(visit, page):
         assert tab.evaluate("document.documentElement.scrollWidth") <= 360, tab.evaluate(TOO_WIDE)
         assert tab.evaluate(TOO_WIDE) == []
         assert tab.evaluate(CLIPPED) == []
+        assert tab.evaluate(CUT_OFF) == []
 
 
 @on_every_moving_page
