@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from utils.cost import parameter_count, trace
 from utils.nets.darknet import Darknet53, DarknetTrunk, Residual, YOLOv1, YOLOv2, YOLOv3, conv_unit
-from utils.trace import parameter_count, trace
 
 
 def zeros(side, batch=1):

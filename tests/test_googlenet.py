@@ -2,8 +2,8 @@
 
 import torch
 
+from utils.cost import parameter_count, trace
 from utils.nets.googlenet import Inception, googlenet
-from utils.trace import parameter_count, trace
 
 
 def test_googlenet_has_the_published_size():

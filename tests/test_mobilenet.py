@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from utils.cost import parameter_count, trace
 from utils.nets.mobilenet import InvertedResidual, mobilenet_v1, mobilenet_v2
-from utils.trace import parameter_count, trace
 
 
 @pytest.mark.parametrize(

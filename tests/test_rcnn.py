@@ -7,8 +7,8 @@ import pytest
 import torch
 from numpy.testing import assert_array_equal
 
+from utils.cost import parameter_count, trace
 from utils.nets.rcnn import RCNN, FasterRCNN, FastRCNN, RegionProposals, RoIPool
-from utils.trace import parameter_count, trace
 
 TRUNK = 14_714_688  # the convolutions of VGG-16
 FC = 25_088 * 4096 + 4096 + 4096 * 4096 + 4096

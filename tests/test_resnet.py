@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from utils.cost import parameter_count, trace
 from utils.nets.resnet import BasicBlock, Bottleneck, resnet
-from utils.trace import parameter_count, trace
 
 PUBLISHED = {18: 11_689_512, 34: 21_797_672, 50: 25_557_032, 101: 44_549_160, 152: 60_192_808}
 

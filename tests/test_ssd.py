@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from utils.cost import parameter_count, trace
 from utils.nets.ssd import BOXES_A_CELL, CHANNELS, MAPS, SSD300
-from utils.trace import parameter_count, trace
 
 
 @pytest.fixture(scope="module")

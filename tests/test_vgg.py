@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
+from utils.cost import parameter_count, trace
 from utils.nets.vgg import VGG16, hidden_layers, relu_convolutions, vgg16, vgg_trunk
-from utils.trace import parameter_count, trace
 
 
 def test_vgg16_has_the_published_size():

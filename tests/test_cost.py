@@ -1,10 +1,10 @@
-"""`utils.trace` against hand-counted layers."""
+"""`utils.cost` against hand-counted layers."""
 
 import pytest
 import torch
 from torch import nn
 
-from utils.trace import Traced, parameter_count, trace
+from utils.cost import Traced, parameter_count, trace
 
 
 @pytest.mark.parametrize(
