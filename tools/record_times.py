@@ -1,0 +1,117 @@
+"""Record times on this machine, for the figures that show where time goes: utils/recorded/<name>.json.
+
+    python tools/record_times.py              all records
+    python tools/record_times.py networks     one of them
+
+The pages draw records, so that two builds agree. Run it on a quiet machine, look at the figures, commit the files.
+"""
+
+import json
+import platform
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from utils.cost import parameter_count, trace
+from utils.nets.alexnet import alexnet
+from utils.nets.googlenet import googlenet
+from utils.nets.mobilenet import mobilenet_v1, mobilenet_v2
+from utils.nets.resnet import resnet
+from utils.nets.vgg import vgg16
+from utils.profiling import RECORDED, layer_seconds, median_seconds, operator_seconds
+
+REPEATS = 7
+NETWORKS: dict[str, tuple[Callable[[], nn.Module], int]] = {  # how to make it, and the side of its pictures
+    "AlexNet": (alexnet, 227),
+    "VGG-16": (vgg16, 224),
+    "GoogLeNet": (googlenet, 224),
+    "ResNet-18": (lambda: resnet(18), 224),
+    "ResNet-50": (lambda: resnet(50), 224),
+    "MobileNet v1": (mobilenet_v1, 224),
+    "MobileNet v2": (mobilenet_v2, 224),
+}
+
+
+def networks() -> dict[str, Any]:
+    """One picture through each network, on the threads torch takes by default: the whole, each layer, and the operators of PyTorch."""
+    return {name: _network(make().eval(), side) for name, (make, side) in NETWORKS.items()}
+
+
+def _network(network: nn.Module, side: int) -> dict[str, Any]:
+    picture = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0))
+    traced = trace(network, picture)
+    modules = dict(network.named_modules())
+
+    def run() -> None:
+        with torch.inference_mode():
+            network(picture)
+
+    layers = [
+        {
+            "name": name,
+            "kind": layer_kind(modules[name]),
+            "shape": traced[name].shapes[0],
+            "parameters": traced[name].parameters,
+            "multiply_adds": traced[name].multiply_adds,
+            "milliseconds": round(1000 * seconds, 4),
+        }
+        for name, seconds in layer_seconds(network, picture, repeats=REPEATS).items()
+    ]
+    operators = {name: round(1000 * each, 4) for name, each in operator_seconds(network, picture).items()}
+    return {
+        "parameters": parameter_count(network),
+        "multiply_adds": traced[""].multiply_adds,
+        "milliseconds": round(1000 * median_seconds(run, repeats=REPEATS), 3),
+        "layers": layers,
+        "operators": operators,
+    }
+
+
+def layer_kind(module: nn.Module) -> str:
+    """What a layer is called in the figures: convolutions are told apart by what they mix.
+
+    >>> layer_kind(nn.Conv2d(8, 8, 3, groups=8)), layer_kind(nn.Conv2d(8, 16, 1)), layer_kind(nn.Conv2d(3, 8, 3))
+    ('depthwise', 'pointwise', 'convolution')
+    """
+    if isinstance(module, nn.Conv2d):
+        if module.groups == module.in_channels > 1:
+            return "depthwise"
+        return "pointwise" if module.kernel_size == (1, 1) else "convolution"
+    kinds = {nn.Linear: "linear", nn.BatchNorm2d: "normalization", nn.LocalResponseNorm: "normalization"}
+    kinds |= {nn.MaxPool2d: "pooling", nn.AvgPool2d: "pooling", nn.ReLU: "activation", nn.ReLU6: "activation"}
+    return kinds.get(type(module), "other")
+
+
+def machine() -> str:
+    """The processor, the threads that torch uses, and its version."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            processor = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        processor = platform.processor() or platform.machine()
+    return f"{processor}, {torch.get_num_threads()} threads, torch {torch.__version__.split('+')[0]}"
+
+
+RECORDS: dict[str, Callable[[], dict[str, Any]]] = {"networks": networks}
+
+
+def main(names: list[str]) -> int:
+    """Write the records asked for, or all of them."""
+    unknown = sorted(set(names) - set(RECORDS))
+    if unknown:
+        print(f"no record is called {', '.join(unknown)}; there are: {', '.join(RECORDS)}", file=sys.stderr)
+        return 2
+    for name in names or RECORDS:
+        print(f"recording {name} ...", flush=True)
+        path = RECORDED / f"{name}.json"
+        record = {"machine": machine(), name: RECORDS[name]()}
+        path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        print(f"  wrote {path.relative_to(RECORDED.parent.parent)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
