@@ -36,7 +36,7 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], int]] = {  # how to make it, 
 
 
 def networks() -> dict[str, Any]:
-    """One picture through each network, on the threads torch takes by default: the whole, each layer, and the operators of PyTorch."""
+    """One picture through each network, on the threads torch takes by default: the whole, its layers, its operators."""
     return {name: _network(make().eval(), side) for name, (make, side) in NETWORKS.items()}
 
 
