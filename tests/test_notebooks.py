@@ -36,6 +36,16 @@ def test_key_follows_imports_of_imports(book, tmp_path, module, matters):
     assert (notebooks.key_of(book()) != before) == matters
 
 
+def test_key_follows_the_records_that_the_code_names(book, tmp_path):
+    code = "from utils.boxes import area\nrecorded('networks')"
+    before = notebooks.key_of(book(code))
+    (tmp_path / "utils" / "recorded").mkdir()
+    (tmp_path / "utils" / "recorded" / "phones.json").write_text("{}")
+    assert notebooks.key_of(book(code)) == before
+    (tmp_path / "utils" / "recorded" / "networks.json").write_text("{}")
+    assert notebooks.key_of(book(code)) != before
+
+
 def test_outputs_are_kept_until_the_code_changes(book):
     chapter = book("print('hello')")
     assert notebooks.stored_outputs(chapter) is None

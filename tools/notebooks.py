@@ -1,7 +1,8 @@
 """Run the book's notebooks: several at a time, and each only when something it depends on has changed.
 
 The outputs are kept under ``_build/outputs``, one file a notebook, together with the key they belong to: a hash of
-the code cells, of every module of `utils` that the code reaches, of the locked requirements and of Python itself.
+the code cells, of every module of `utils` that the code reaches, of the records of times it names, of the locked
+requirements and of Python itself.
 Prose is not part of it, so a corrected sentence runs nothing.
 """
 
@@ -25,6 +26,7 @@ BUILD = ROOT / "_build"
 FRAMES = BUILD / "frames"
 OUTPUTS = BUILD / "outputs"
 FRAME_NAME = re.compile(r"\b[0-9a-f]{20}\b")
+RECORD_NAME = re.compile(r"""\brecorded\(["']([\w-]+)["']\)""")  # times that utils/profiling.py reads from a file
 TIMEOUT = 600  # seconds for one cell
 
 
@@ -46,6 +48,8 @@ def key_of(notebook: Path) -> str:
     lock = ROOT / "requirements.lock"
     parts = [sys.version, lock.read_text() if lock.exists() else "", *code]
     parts += [path.read_text(encoding="utf-8") for path in sorted(_modules_reached("\n".join(code)))]
+    records = sorted(set(RECORD_NAME.findall("\n".join(code))))
+    parts += [path.read_text(encoding="utf-8") for name in records if (path := _times(name)).exists()]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
@@ -74,6 +78,10 @@ def _imports(code: str) -> Iterable[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
+
+
+def _times(name: str) -> Path:
+    return ROOT / "utils" / "recorded" / f"{name}.json"
 
 
 def _record(notebook: Path) -> Path:
