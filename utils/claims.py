@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from html import escape
 from typing import Any
 
@@ -22,6 +23,11 @@ class Claim:
     verdict: str
     source: str
 
+    @property
+    def anchor(self) -> str:
+        """Its address on the page: the same as long as the sentence is the same."""
+        return f"claim-{sha256(self.statement.encode()).hexdigest()[:8]}"
+
     def __repr__(self) -> str:
         rest = " ".join(f"{name}: {text}." for name, text in self._rows())
         return f"{VERDICTS[self.verdict]}: {self.statement}. {rest}"
@@ -36,7 +42,8 @@ class Claim:
         verdict = VERDICTS[self.verdict]
         terms = "".join(f"<div><dt>{name}</dt><dd>{escape(text)}</dd></div>" for name, text in self._rows())
         return (
-            f'<div class="claim claim-{self.verdict}" role="note" aria-label="Claim: {verdict.lower()}">'
+            f'<div class="claim claim-{self.verdict}" id="{self.anchor}"'
+            f' role="note" aria-label="Claim: {verdict.lower()}">'
             f'<p><strong class="claim-verdict">{verdict}</strong> {escape(self.statement)}.</p><dl>{terms}</dl></div>'
         )
 
