@@ -4,14 +4,17 @@ import ast
 import re
 import statistics
 
+import data_files
 import nbformat
 import notebooks
 import pytest
-import yaml
+from data_files import address_of
+from pybtex.database import parse_file
 
 ROOT = notebooks.ROOT
 CHAPTERS = notebooks.chapters()
-QUESTIONS = yaml.safe_load((ROOT / "questions.yml").read_text(encoding="utf-8"))
+ALL_QUESTIONS = data_files.load("questions")
+QUESTIONS = [question for question in ALL_QUESTIONS if "anchor" in question]  # those that are answered
 NAMES = [str(path.relative_to(ROOT / "chapters").with_suffix("")) for path in CHAPTERS]
 PLAIN = [path for path in CHAPTERS if path.stem != "intro"]
 
@@ -44,7 +47,7 @@ def words(markdown):
 
 def section(question):
     """Markdown from the question's anchor to the next anchor of a question."""
-    chapter, anchor = question["home"].split("#")
+    chapter, anchor = address_of(question).split("#")
     text = source(ROOT / "chapters" / f"{chapter}.ipynb", "markdown")
     return re.split(r"\n\([\w-]+\)=\n## ", text.partition(f"({anchor})=\n")[2])[0]
 
@@ -118,7 +121,7 @@ def test_chapter_ends_as_all_do(path):
 
 @each_chapter
 def test_chapter_has_the_length_of_a_sitting(path):
-    per_question = len([q for q in QUESTIONS if q["home"].startswith(f"{path.parent.name}/{path.stem}#")])
+    per_question = len([q for q in QUESTIONS if q["chapter"] == f"{path.parent.name}/{path.stem}"])
     assert 900 <= words(source(path, "markdown")) <= 1800 + 200 * per_question
 
 
@@ -171,31 +174,27 @@ def test_every_function_has_one_home():
     assert not shared, "define it once, in utils if two chapters need it"
 
 
-def test_question_is_listed_once():
-    for key in ("id", "home"):
-        values = [question[key] for question in QUESTIONS]
-        assert len(values) == len(set(values))
-
-
-@each_question
-def test_question_says_what_it_asks_and_where_from(question):
-    assert set(question) == {"id", "ask", "zh", "source", "home", "figures"}
-    assert question["ask"].endswith("?")
-    assert all(re.fullmatch(r"00[0-4] L\d+(-\d+)?", line) for line in question["source"])
+def test_every_anchor_of_a_question_is_listed():
+    """An anchor above a heading that asks is a question's."""
+    for path in PLAIN:
+        asked = set(re.findall(r"^\(([\w-]+)\)=\n## .*\?$", source(path, "markdown"), flags=re.MULTILINE))
+        listed = {q["anchor"] for q in QUESTIONS if q["chapter"] == f"{path.parent.name}/{path.stem}"}
+        assert asked <= listed, "add the question to questions.yml, or call the section something that asks nothing"
+        assert listed, "a chapter answers at least one question of questions.yml"
 
 
 @each_question
 def test_question_is_answered_at_home_in_short_first(question):
     text = section(question)
-    assert text, f"no anchor ({question['home'].split('#')[1]})= in the chapter"
+    assert text, f"no anchor ({question['anchor']})= in the chapter"
     head = text.lstrip("#\n ").partition("\n")[2]
     assert "**In short.**" in head[:600], "answer below the heading, in a paragraph '**In short.** …'"
 
 
 @each_question
 def test_question_has_a_claim(question):
-    chapter, anchor = question["home"].split("#")
-    anchors = {other["home"].split("#")[1] for other in QUESTIONS}
+    chapter, anchor = address_of(question).split("#")
+    anchors = {other["anchor"] for other in QUESTIONS}
     current = None
     for cell in nbformat.read(ROOT / "chapters" / f"{chapter}.ipynb", as_version=4).cells:
         found = re.findall(r"^\(([\w-]+)\)=$", cell.source, flags=re.MULTILINE)
@@ -208,12 +207,39 @@ def test_question_has_a_claim(question):
 @each_chapter
 def test_explorers_are_those_the_questions_list(path):
     drawn = [call.args[0].id.replace("_", "-") for call in calls(path, "explore")]
-    listed = [f for q in QUESTIONS if q["home"].startswith(f"{path.parent.name}/{path.stem}#") for f in q["figures"]]
+    listed = [f for q in QUESTIONS if q["chapter"] == f"{path.parent.name}/{path.stem}" for f in q["figures"]]
     assert sorted(drawn) == sorted(listed), "keep `figures` of questions.yml and the explorers of the chapter in step"
+
+
+@each_chapter
+def test_quiz_asks_about_the_chapter(path):
+    name = f"{path.parent.name}/{path.stem}"
+    asked = [entry for entry in data_files.load("quiz") if entry["proof"].startswith(f"{name}#")]
+    assert len(asked) >= 3, "add questions to quiz.yml: at least three a chapter"
+
+
+@each_chapter
+def test_claims_of_a_chapter_have_addresses_of_their_own(path):
+    statements = [call.args[0].value for call in calls(path, "claim") if isinstance(call.args[0], ast.Constant)]
+    assert len(statements) == len(set(statements)), "two claims of a chapter say the same"
 
 
 def test_landing_page_has_something_to_move():
     assert len(calls(ROOT / "chapters" / "intro.ipynb", "explore")) == 1
+
+
+# --- papers ------------------------------------------------------------------------------------------------------
+
+PAPERS = parse_file(str(ROOT / "references.bib")).entries
+
+
+def test_every_paper_is_cited_and_every_citation_known():
+    text = "\n".join(source(path, "markdown") for path in CHAPTERS)
+    cited = {
+        key.strip() for keys in re.findall(r"\{(?:foot)?cite(?::\w+)?\}`([^`]+)`", text) for key in keys.split(",")
+    }
+    assert cited - set(PAPERS) == set(), "add the paper to references.bib"
+    assert set(PAPERS) - cited == set(), "remove from references.bib what no chapter cites"
 
 
 # --- layers ------------------------------------------------------------------------------------------------------

@@ -18,7 +18,8 @@ SITE = notebooks.BUILD / "html"
 DOCTREES = notebooks.BUILD / ".doctrees"
 STAMP = notebooks.BUILD / "built"
 SOURCES = ("chapters", "utils", "tools", "_static", "_templates")
-FILES = ("_config.yml", "_toc.yml", "references.bib", "requirements.lock")
+DATA = ("questions.yml", "quiz.yml", "glossary.yml")
+FILES = ("_config.yml", "_toc.yml", "references.bib", "requirements.lock", *DATA)
 
 
 def fingerprint() -> str:

@@ -62,7 +62,7 @@ def test_search_answers_from_disk(visit):
 # --- weight ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("page", [page for page in NOTEBOOKS if page in PAGES])
+@on_every_page
 def test_first_load_is_light(visit, page):
     """All but pictures, in bytes: as stored, and as a server would send it."""
     with visit(page) as tab:
