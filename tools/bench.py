@@ -44,11 +44,13 @@ from utils.controls import arguments, default_position, parse_controls
 from utils.explore import live_figure
 from utils.frames import draw_frame
 from utils.images import photograph
+from utils.profiling import median_seconds
 
 CORES = os.cpu_count() or 1  # what tools/notebooks.py shares the work among
 MOVES = 60
 REPETITIONS = 3  # of what takes seconds
 COLD_RATIO, REBUILD_SECONDS, IN_PLACE_MS, PAINTED_MS, PAGE_KB, ZIPPED_KB = 1.5, 3, 8, 34, 900, 300  # the aims
+FILTER_MS, RESNET_SECONDS = 50, 1  # aims too
 PICTURES = {".webp", ".png", ".svg", ".jpg", ".jpeg", ".gif", ".ico", ".avif"}
 NO_CHROMIUM = "not measured: no Chromium"
 
@@ -489,13 +491,42 @@ def widget_rows() -> Iterator[Row]:
     yield from median_and_tail("a move in a live kernel, without the way to the browser", milliseconds)
 
 
+# --- lists that are filtered -------------------------------------------------------------------------------------
+
+LISTS = ("question-index", "claims-on-trial", "quiz", "glossary")
+# Script, style and layout of one keystroke in the field to search in, for many words of one to three letters.
+FILTER = """(count) => {
+  const field = document.querySelector("form.filter input");
+  return Array.from({ length: count }, (_, i) => {
+    const start = performance.now();
+    field.value = i.toString(36).repeat(1 + (i % 3));
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+    document.body.offsetHeight;
+    return performance.now() - start;
+  });
+}"""
+
+
+def filter_rows(site: Path, browser: Browser) -> Iterator[Row]:
+    """How long a keystroke takes to narrow a list down."""
+    with served(site) as address:
+        for name in LISTS:
+            page = browser.new_page(viewport={"width": 1280, "height": 800})
+            page.goto(f"{address}/chapters/practice/{name}.html")
+            rows = page.locator(".rows > li").count()
+            yield from median_and_tail(f"filter {rows} rows of {name}", page.evaluate(FILTER, MOVES), FILTER_MS)
+            page.close()
+
+
 # --- the whole ---------------------------------------------------------------------------------------------------
 
 
 def browser_rows(site: Path, chromium: str | None) -> Iterator[Row]:
     """Everything that needs a Chromium."""
     if not chromium:
-        yield from (Row(what, reason=NO_CHROMIUM) for what in ("pages: weights, requests, hosts", "controls"))
+        yield from (
+            Row(what, reason=NO_CHROMIUM) for what in ("pages: weights, requests, hosts", "controls", "filters")
+        )
         return
     if not pages_of(site):
         raise BenchError("there is no site; `make book` builds it")
@@ -503,6 +534,7 @@ def browser_rows(site: Path, chromium: str | None) -> Iterator[Row]:
         browser = playwright.chromium.launch(executable_path=chromium)
         yield from attempt("pages", page_rows(site, browser))
         yield from attempt("controls", control_rows(site, browser))
+        yield from attempt("filters", filter_rows(site, browser))
         browser.close()
 
 
@@ -518,6 +550,8 @@ def algorithm_rows() -> Iterator[Row]:
         yield Row(f"{contest.name}: ours / {result.fastest}'s (ms: {told})", result.ratio, aim=contest.aim)
     for name, growth in bench_algorithms.growth_of_memory():
         yield Row(name, growth, aim=2.2)
+    seconds = median_seconds(bench_algorithms.read_resnet_152)
+    yield Row("receptive field and cost of ResNet-152, made and read", seconds, "s", RESNET_SECONDS)
 
 
 def everything(copy: Path, chromium: str | None, *, quick: bool) -> Iterator[Row]:

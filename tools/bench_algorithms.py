@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
@@ -27,10 +28,13 @@ from skimage.transform import warp as skimage_warp
 
 from utils.average_precision import Detections, Objects, mean_average_precision
 from utils.boxes import nms, pairwise_iou
+from utils.cost import trace
 from utils.edges import canny
 from utils.filters import gaussian_filter, median_filter
 from utils.geometry import perspective_from_points, warp
 from utils.images import photograph
+from utils.nets.resnet import resnet
+from utils.network_field import last_field
 
 Run = Callable[[], Any]
 TURNS = 5
@@ -91,6 +95,13 @@ def growth_of_memory() -> Iterator[tuple[str, float]]:
     for name, make in (("NMS", suppression), ("AP", evaluation)):
         single, double = (peak_memory(make(count).ours) for count in (10_000, 20_000))
         yield f"{name}: peak memory at 20,000 boxes over that at 10,000", double / single
+
+
+def read_resnet_152() -> None:
+    """Make the network, and read its field, parameters and multiply-adds; without numbers, on the meta device."""
+    network = resnet(152, device="meta")
+    last_field(network)
+    trace(network, torch.zeros(1, 3, 224, 224, device="meta"))
 
 
 def contests() -> Iterator[Contest]:
