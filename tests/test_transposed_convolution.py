@@ -186,6 +186,13 @@ def test_bilinear_kernel_interpolates_away_from_the_border(stride):
     assert_allclose(ours[inner], theirs[inner], atol=1e-12)
 
 
+def test_torch_also_lets_output_padding_reach_the_dilation():
+    ones = torch.ones(1, 1, 4)
+    assert F.conv_transpose1d(ones, ones[..., :2], dilation=2, output_padding=1).shape == (1, 1, 7)
+    with pytest.raises(ValueError, match="below the stride"):
+        transposed_size(4, 2, dilation=2, output_padding=1)
+
+
 @pytest.mark.parametrize("factor", [1, 2, 3])
 def test_pixel_shuffle_matches_torch(factor):
     x = np.random.default_rng(0).random((2, 3 * factor**2, 4, 5))
@@ -239,6 +246,7 @@ def test_phase_means_split_the_variance(seed, stride):
         (lambda: transposed_size(1, 2, padding=1), "output of 0"),
         (lambda: transposed_size(0, 3), "nothing is left"),
         (lambda: transposed_size(4, 3, stride=0), "stride must be a whole number"),
+        (lambda: transposed_size(4, 0), "kernel_size must be a whole number of at least 1, got 0"),
         (lambda: transposed_size(4, 3, padding=-1), "padding must be a whole number"),
         (lambda: convolution_matrix([1, 2], (4, 4)), r"kernel must have shape \(KH, KW\)"),
         (lambda: convolution_matrix(np.ones((5, 5)), (4, 4)), "kernel spans 5"),

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
-from utils.convolution import IntOrPair, dilate_kernel, input_taps, output_size, read_counts
+from utils.convolution import IntOrPair, input_taps, output_size, read_counts
 
 Numbers = NDArray[np.int64] | NDArray[np.floating]
 
@@ -68,14 +68,13 @@ def transposed_size(
     >>> transposed_size(16, 4, stride=2, padding=1)
     32
     """
-    output_size(1, 1, stride=stride, padding=padding)  # the checks of a convolution
+    taps = input_taps(0, kernel_size, stride=stride, padding=padding, dilation=dilation)  # checks all four, too
     if not 0 <= output_padding < stride:
         raise ValueError(
             f"output_padding must be at least 0 and below the stride {stride}, got {output_padding}; "
             f"it only chooses among the {stride} sizes that a convolution maps to one"
         )
-    stamp = dilate_kernel(np.ones((1, kernel_size)), (1, dilation)).shape[1]
-    size = (input_size - 1) * stride - 2 * padding + stamp + output_padding
+    size = (input_size - 1) * stride - 2 * padding + int(taps[-1] - taps[0]) + 1 + output_padding
     if input_size < 1 or size < 1:
         raise ValueError(f"nothing is left: input_size {input_size}, padding {padding} give an output of {size}")
     return size
