@@ -24,6 +24,7 @@ from utils.nets.vgg import vgg16
 from utils.profiling import RECORDED, layer_seconds, median_seconds, operator_seconds
 
 REPEATS = 7
+BATCHES = [2**power for power in range(9)]  # 1 to 256
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], int]] = {  # how to make it, and the side of its pictures
     "AlexNet": (alexnet, 227),
     "VGG-16": (vgg16, 224),
@@ -70,6 +71,30 @@ def _network(network: nn.Module, side: int) -> dict[str, Any]:
     }
 
 
+def roofline() -> dict[str, Any]:
+    """The two limits of the machine, and one linear layer at growing batches, which climbs from one to the other.
+
+    The peak is the best speed of a few large kernels: no library is the fastest at everything.
+    """
+    side, vector = 2048, torch.rand(1 << 26)
+    square, copy = torch.rand(side, side), torch.empty_like(vector)
+    convolution, maps = nn.Conv2d(256, 256, 3, padding=1), torch.rand(1, 256, 56, 56)
+    linear = nn.Linear(4096, 4096)
+    with torch.inference_mode():
+        speeds = {
+            "matrix product": 2 * side**3 / median_seconds(lambda: square @ square, repeats=REPEATS),
+            "3x3 convolution": 2 * 9 * 256**2 * 56**2 / median_seconds(lambda: convolution(maps), repeats=REPEATS),
+        }
+        copied = 2 * vector.nbytes / median_seconds(lambda: copy.copy_(vector), repeats=REPEATS)
+        layers = [{"batch": batch, "milliseconds": _linear_milliseconds(linear, batch)} for batch in BATCHES]
+    return {"flops_per_second": round(max(speeds.values())), "bytes_per_second": round(copied), "linear": layers}
+
+
+def _linear_milliseconds(linear: nn.Linear, batch: int) -> float:
+    rows = torch.rand(batch, linear.in_features)
+    return round(1000 * median_seconds(lambda: linear(rows), repeats=REPEATS), 4)
+
+
 def layer_kind(module: nn.Module) -> str:
     """What a layer is called in the figures: convolutions are told apart by what they mix.
 
@@ -95,7 +120,7 @@ def machine() -> str:
     return f"{processor}, {torch.get_num_threads()} threads, torch {torch.__version__.split('+')[0]}"
 
 
-RECORDS: dict[str, Callable[[], dict[str, Any]]] = {"networks": networks}
+RECORDS: dict[str, Callable[[], dict[str, Any]]] = {"networks": networks, "roofline": roofline}
 
 
 def main(names: list[str]) -> int:
