@@ -24,6 +24,7 @@ from utils.nets.vgg import vgg16
 from utils.profiling import RECORDED, layer_seconds, median_seconds, operator_seconds
 
 REPEATS = 7
+BATCHES = [2**power for power in range(9)]  # 1 to 256
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], int]] = {  # how to make it, and the side of its pictures
     "AlexNet": (alexnet, 227),
     "VGG-16": (vgg16, 224),
@@ -70,6 +71,33 @@ def _network(network: nn.Module, side: int) -> dict[str, Any]:
     }
 
 
+def roofline() -> dict[str, Any]:
+    """The two limits of the machine, and one linear layer at growing batches, which climbs from one to the other.
+
+    A limit is what is reached at best, so these are shortest times and not medians, and the peak is that of the
+    faster of two large kernels: no library is the fastest at everything.
+    """
+    side, vector = 2048, torch.rand(1 << 26)
+    square, copy = torch.rand(side, side), torch.empty_like(vector)
+    convolution, maps = nn.Conv2d(256, 256, 3, padding=1), torch.rand(1, 256, 56, 56)
+    linear = nn.Linear(4096, 4096)
+    with torch.inference_mode():
+        product = 2 * side**3 / _shortest_seconds(lambda: square @ square)
+        convolved = 2 * 9 * 256**2 * 56**2 / _shortest_seconds(lambda: convolution(maps))
+        copied = 2 * vector.nbytes / _shortest_seconds(lambda: copy.copy_(vector))
+        layers = [{"batch": batch, "milliseconds": _linear_milliseconds(linear, batch)} for batch in BATCHES]
+    return {"flops_per_second": round(max(product, convolved)), "bytes_per_second": round(copied), "linear": layers}
+
+
+def _linear_milliseconds(linear: nn.Linear, batch: int) -> float:
+    rows = torch.rand(batch, linear.in_features)
+    return round(1000 * _shortest_seconds(lambda: linear(rows)), 4)
+
+
+def _shortest_seconds(run: Callable[[], Any]) -> float:
+    return min(median_seconds(run, repeats=1) for _ in range(2 * REPEATS))
+
+
 def layer_kind(module: nn.Module) -> str:
     """What a layer is called in the figures: convolutions are told apart by what they mix.
 
@@ -95,7 +123,7 @@ def machine() -> str:
     return f"{processor}, {torch.get_num_threads()} threads, torch {torch.__version__.split('+')[0]}"
 
 
-RECORDS: dict[str, Callable[[], dict[str, Any]]] = {"networks": networks}
+RECORDS: dict[str, Callable[[], dict[str, Any]]] = {"networks": networks, "roofline": roofline}
 
 
 def main(names: list[str]) -> int:

@@ -1,7 +1,7 @@
 """Where the time of a network goes: by layer, by operator, and as it was recorded on one machine.
 
 Times differ from run to run, and the pages must not: what a page draws is read from `recorded`, whose files
-tools/record_times.py writes. Used first in chapters/convolution/parameters-and-flops.ipynb.
+tools/record_times.py writes. Used first in chapters/convolution/cost-and-time.ipynb.
 """
 
 import json
@@ -9,7 +9,7 @@ import os
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +32,13 @@ def median_seconds(run: Callable[[], Any], *, repeats: int = 5) -> float:
     return statistics.median(_seconds(run) for _ in range(repeats))
 
 
-def layer_seconds(network: nn.Module, *inputs: Any, repeats: int = 5) -> dict[str, float]:
-    """Median seconds in each layer that has no layers inside, by dotted name, in running order, in evaluation mode.
+def layer_seconds(
+    network: nn.Module, *inputs: Any, repeats: int = 5, pick: Callable[[Iterable[float]], float] = statistics.median
+) -> dict[str, float]:
+    """Seconds in each layer that has no layers inside, by dotted name, in running order, in evaluation mode.
 
-    A layer that runs twice has the sum of both. What the network does between its layers (sums, means) is in none.
+    `pick` chooses among the repeats: the median, or `min` where other work disturbs the machine. A layer that runs
+    twice has the sum of both. What the network does between its layers (sums, means) is in none.
 
     >>> network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU())
     >>> list(layer_seconds(network, torch.zeros(1, 3, 32, 32)))
@@ -66,7 +69,7 @@ def layer_seconds(network: nn.Module, *inputs: Any, repeats: int = 5) -> dict[st
     finally:
         for hook in hooks:
             hook.remove()
-    return {name: statistics.median(run[name] for run in runs[1:]) for name in runs[0]}
+    return {name: pick(run[name] for run in runs[1:]) for name in runs[0]}
 
 
 def operator_seconds(network: nn.Module, *inputs: Any) -> dict[str, float]:
