@@ -518,6 +518,8 @@ def algorithm_rows() -> Iterator[Row]:
         yield Row(f"{contest.name}: ours / {result.fastest}'s (ms: {told})", result.ratio, aim=contest.aim)
     for name, growth in bench_algorithms.growth_of_memory():
         yield Row(name, growth, aim=2.2)
+    for name, megabytes in bench_algorithms.memory_of_convolution():
+        yield Row(name, megabytes, "MB")
 
 
 def everything(copy: Path, chromium: str | None, *, quick: bool) -> Iterator[Row]:

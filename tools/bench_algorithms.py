@@ -9,11 +9,13 @@ import statistics
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import convolution_race
 import cv2
 import numpy as np
+from convolution_race import Layer
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
@@ -35,6 +37,7 @@ from utils.images import photograph
 Run = Callable[[], Any]
 TURNS = 5
 SIDE = 1000  # of a picture of one megapixel
+CONVOLUTION = "convolution 3x3, 64 x 56 x 56, 64 filters"
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class Contest:
     ours: Run
     others: Mapping[str, Run]
     aim: float | None = None
+    repeats: Mapping[str, int] = field(default_factory=dict)  # of a run that does only a part: times the whole takes it
 
 
 class Result(NamedTuple):
@@ -73,7 +77,7 @@ def measure(contest: Contest, *, turns: int = TURNS) -> Result:
             start = time.perf_counter()
             run()
             seconds[name].append(time.perf_counter() - start)
-    medians = {name: statistics.median(times[1:]) for name, times in seconds.items()}
+    medians = {name: statistics.median(times[1:]) * contest.repeats.get(name, 1) for name, times in seconds.items()}
     return Result(medians.pop("ours"), medians)
 
 
@@ -93,6 +97,12 @@ def growth_of_memory() -> Iterator[tuple[str, float]]:
         yield f"{name}: peak memory at 20,000 boxes over that at 10,000", double / single
 
 
+def memory_of_convolution() -> Iterator[tuple[str, float]]:
+    """Megabytes by which each way of computing the layer of `convolution` lifts the peak of resident memory."""
+    for way in convolution_race.WAYS:
+        yield f"{CONVOLUTION}: peak memory, {way}", convolution_race.peak_bytes(way, Layer()) / 1e6
+
+
 def contests() -> Iterator[Contest]:
     """All of them; each makes its data when its turn has come."""
     yield overlap(1000)
@@ -100,6 +110,7 @@ def contests() -> Iterator[Contest]:
     yield evaluation(100_000)
     yield from filters()
     yield perspective()
+    yield convolution(Layer())
 
 
 # --- boxes -------------------------------------------------------------------------------------------------------
@@ -221,3 +232,14 @@ def perspective() -> Contest:
         "scikit-image": lambda: skimage_warp(gray, back),
     }
     return Contest("perspective warp, bilinear, 1 megapixel", lambda: warp(gray, matrix, (SIDE, SIDE)), others)
+
+
+# --- networks ----------------------------------------------------------------------------------------------------
+
+
+def convolution(layer: Layer) -> Contest:
+    """A layer by im2col, by the book's two loops, and by the libraries; one filter of the six-fold loop is run."""
+    runs = {way: convolution_race.runner(way, layer) for way in convolution_race.WAYS if way != "loop over windows"}
+    scaled = f"six-fold loop (scaled from 1 of {layer.filters} filters)"
+    runs[scaled] = runs.pop("six-fold loop, one filter")
+    return Contest(CONVOLUTION, runs.pop("im2col"), runs, repeats={scaled: layer.filters})
