@@ -3,6 +3,7 @@
 import convolution_race
 import numpy as np
 import pytest
+import record_times
 import torch
 from convolution_race import Layer
 
@@ -27,6 +28,16 @@ def test_peak_memory_grows_by_the_matrix():
     matrix = 4 * 9 * 64 * 64 * 64  # bytes
     assert 0.9 * matrix < convolution_race.peak_bytes("im2col", layer) < 2 * matrix
     assert convolution_race.peak_bytes("loop over windows", layer) < 0.5 * matrix
+
+
+def test_the_record_holds_each_layer_in_each_way(monkeypatch):
+    monkeypatch.setattr(record_times, "CONVOLUTIONS", {"channels": [Layer(2, 4, 3, 2)]})
+    monkeypatch.setattr(convolution_race, "peak_bytes", lambda way, layer: 3_000_000)
+    (layer,) = record_times.im2col()["series"]["channels"]
+    assert (layer["channels"], layer["size"], layer["kernel_size"], layer["filters"]) == (2, 4, 3, 2)
+    for way in ("loop over windows", "im2col", "PyTorch"):
+        assert layer[way]["milliseconds"] > 0
+        assert layer[way]["megabytes"] == 3
 
 
 def test_a_system_without_proc_says_so(monkeypatch):
