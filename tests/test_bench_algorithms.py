@@ -4,6 +4,7 @@ import bench_algorithms
 import numpy as np
 import pytest
 from bench_algorithms import Contest, Result
+from convolution_race import Layer
 
 
 def test_ratio_is_that_to_the_fastest_library():
@@ -19,6 +20,25 @@ def test_measured_are_medians_without_the_first_turn(monkeypatch):
         clock[0] += next(naps)
 
     assert bench_algorithms.measure(Contest("nap", run, {"none": lambda: None}), turns=3) == (3.0, {"none": 0.0})
+
+
+def test_a_run_that_does_a_part_counts_as_often_as_the_whole_takes(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(bench_algorithms, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+
+    def run():
+        clock[0] += 2.0
+
+    contest = Contest("part", lambda: None, {"one of 3": run}, repeats={"one of 3": 3})
+    assert bench_algorithms.measure(contest, turns=1) == (0.0, {"one of 3": 6.0})
+
+
+def test_every_way_to_convolve_gives_the_same_maps():
+    contest = bench_algorithms.convolution(Layer(3, 6, 3, 4))
+    for way, run in contest.others.items():
+        whole = contest.ours()[:, : 1 if way in contest.repeats else None]
+        np.testing.assert_allclose(run(), whole, rtol=1e-4, atol=1e-4)
+    assert list(contest.repeats.values()) == [4]
 
 
 def test_peak_memory_sees_what_was_freed_again():

@@ -9,12 +9,17 @@ import statistics
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import convolution_race
 import cv2
 import numpy as np
+<<<<<<< HEAD
 import torch
+=======
+from convolution_race import Layer
+>>>>>>> ch/im2col
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
@@ -39,6 +44,7 @@ from utils.network_field import last_field
 Run = Callable[[], Any]
 TURNS = 5
 SIDE = 1000  # of a picture of one megapixel
+CONVOLUTION = "convolution 3x3, 64 x 56 x 56, 64 filters"
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,7 @@ class Contest:
     ours: Run
     others: Mapping[str, Run]
     aim: float | None = None
+    repeats: Mapping[str, int] = field(default_factory=dict)  # of a run that does only a part: times the whole takes it
 
 
 class Result(NamedTuple):
@@ -77,7 +84,7 @@ def measure(contest: Contest, *, turns: int = TURNS) -> Result:
             start = time.perf_counter()
             run()
             seconds[name].append(time.perf_counter() - start)
-    medians = {name: statistics.median(times[1:]) for name, times in seconds.items()}
+    medians = {name: statistics.median(times[1:]) * contest.repeats.get(name, 1) for name, times in seconds.items()}
     return Result(medians.pop("ours"), medians)
 
 
@@ -97,11 +104,18 @@ def growth_of_memory() -> Iterator[tuple[str, float]]:
         yield f"{name}: peak memory at 20,000 boxes over that at 10,000", double / single
 
 
+<<<<<<< HEAD
 def read_resnet_152() -> None:
     """Make the network, and read its field, parameters and multiply-adds; without numbers, on the meta device."""
     network = resnet(152, device="meta")
     last_field(network)
     trace(network, torch.zeros(1, 3, 224, 224, device="meta"))
+=======
+def memory_of_convolution() -> Iterator[tuple[str, float]]:
+    """Megabytes by which each way of computing the layer of `convolution` lifts the peak of resident memory."""
+    for way in convolution_race.WAYS:
+        yield f"{CONVOLUTION}: peak memory, {way}", convolution_race.peak_bytes(way, Layer()) / 1e6
+>>>>>>> ch/im2col
 
 
 def contests() -> Iterator[Contest]:
@@ -111,6 +125,7 @@ def contests() -> Iterator[Contest]:
     yield evaluation(100_000)
     yield from filters()
     yield perspective()
+    yield convolution(Layer())
 
 
 # --- boxes -------------------------------------------------------------------------------------------------------
@@ -232,3 +247,14 @@ def perspective() -> Contest:
         "scikit-image": lambda: skimage_warp(gray, back),
     }
     return Contest("perspective warp, bilinear, 1 megapixel", lambda: warp(gray, matrix, (SIDE, SIDE)), others)
+
+
+# --- networks ----------------------------------------------------------------------------------------------------
+
+
+def convolution(layer: Layer) -> Contest:
+    """A layer by im2col, by the book's two loops, and by the libraries; one filter of the six-fold loop is run."""
+    runs = {way: convolution_race.runner(way, layer) for way in convolution_race.WAYS if way != "loop over windows"}
+    scaled = f"six-fold loop (scaled from 1 of {layer.filters} filters)"
+    runs[scaled] = runs.pop("six-fold loop, one filter")
+    return Contest(CONVOLUTION, runs.pop("im2col"), runs, repeats={scaled: layer.filters})

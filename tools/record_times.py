@@ -12,7 +12,10 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import convolution_race
 import torch
+from convolution_race import Layer
+from threadpoolctl import threadpool_limits
 from torch import nn
 
 from utils.cost import parameter_count, trace
@@ -71,6 +74,7 @@ def _network(network: nn.Module, side: int) -> dict[str, Any]:
     }
 
 
+<<<<<<< HEAD
 def roofline() -> dict[str, Any]:
     """The two limits of the machine, and one linear layer at growing batches, which climbs from one to the other.
 
@@ -96,6 +100,34 @@ def _linear_milliseconds(linear: nn.Linear, batch: int) -> float:
 
 def _shortest_seconds(run: Callable[[], Any]) -> float:
     return min(median_seconds(run, repeats=1) for _ in range(2 * REPEATS))
+=======
+CONVOLUTIONS: dict[str, list[Layer]] = {  # what changes, and the layers along it
+    "map size": [Layer(size=size) for size in (14, 28, 56, 112)],
+    "channels": [Layer(channels=channels) for channels in (16, 64, 256)],
+    "kernel size": [Layer(kernel_size=kernel_size) for kernel_size in (1, 3, 5, 7)],
+}
+
+
+def im2col() -> dict[str, Any]:
+    """Time on one thread, and peak memory in a process of its own, of a convolution by loop, by im2col, in torch."""
+    ways = ("loop over windows", "im2col", "PyTorch")
+    layers = {layer for along in CONVOLUTIONS.values() for layer in along}
+    measured = {layer: {way: _convolution(way, layer) for way in ways} for layer in sorted(layers)}
+    series = {name: [layer._asdict() | measured[layer] for layer in along] for name, along in CONVOLUTIONS.items()}
+    return {"threads": 1, "series": series}
+
+
+def _convolution(way: str, layer: Layer) -> dict[str, float]:
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        with threadpool_limits(1):
+            seconds = median_seconds(convolution_race.runner(way, layer), repeats=REPEATS)
+    finally:
+        torch.set_num_threads(threads)
+    peak = convolution_race.peak_bytes(way, layer)
+    return {"milliseconds": round(1000 * seconds, 4), "megabytes": round(peak / 1e6, 3)}
+>>>>>>> ch/im2col
 
 
 def layer_kind(module: nn.Module) -> str:
@@ -123,7 +155,11 @@ def machine() -> str:
     return f"{processor}, {torch.get_num_threads()} threads, torch {torch.__version__.split('+')[0]}"
 
 
+<<<<<<< HEAD
 RECORDS: dict[str, Callable[[], dict[str, Any]]] = {"networks": networks, "roofline": roofline}
+=======
+RECORDS: dict[str, Callable[[], dict[str, Any]]] = {"networks": networks, "im2col": im2col}
+>>>>>>> ch/im2col
 
 
 def main(names: list[str]) -> int:
