@@ -550,13 +550,10 @@ def algorithm_rows() -> Iterator[Row]:
         yield Row(f"{contest.name}: ours / {result.fastest}'s (ms: {told})", result.ratio, aim=contest.aim)
     for name, growth in bench_algorithms.growth_of_memory():
         yield Row(name, growth, aim=2.2)
-<<<<<<< HEAD
     seconds = median_seconds(bench_algorithms.read_resnet_152)
     yield Row("receptive field and cost of ResNet-152, made and read", seconds, "s", RESNET_SECONDS)
-=======
     for name, megabytes in bench_algorithms.memory_of_convolution():
         yield Row(name, megabytes, "MB")
->>>>>>> ch/im2col
 
 
 def everything(copy: Path, chromium: str | None, *, quick: bool) -> Iterator[Row]:

@@ -15,11 +15,8 @@ from typing import Any, NamedTuple
 import convolution_race
 import cv2
 import numpy as np
-<<<<<<< HEAD
 import torch
-=======
 from convolution_race import Layer
->>>>>>> ch/im2col
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
@@ -104,18 +101,17 @@ def growth_of_memory() -> Iterator[tuple[str, float]]:
         yield f"{name}: peak memory at 20,000 boxes over that at 10,000", double / single
 
 
-<<<<<<< HEAD
 def read_resnet_152() -> None:
     """Make the network, and read its field, parameters and multiply-adds; without numbers, on the meta device."""
     network = resnet(152, device="meta")
     last_field(network)
     trace(network, torch.zeros(1, 3, 224, 224, device="meta"))
-=======
+
+
 def memory_of_convolution() -> Iterator[tuple[str, float]]:
     """Megabytes by which each way of computing the layer of `convolution` lifts the peak of resident memory."""
     for way in convolution_race.WAYS:
         yield f"{CONVOLUTION}: peak memory, {way}", convolution_race.peak_bytes(way, Layer()) / 1e6
->>>>>>> ch/im2col
 
 
 def contests() -> Iterator[Contest]:

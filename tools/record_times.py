@@ -74,7 +74,6 @@ def _network(network: nn.Module, side: int) -> dict[str, Any]:
     }
 
 
-<<<<<<< HEAD
 def roofline() -> dict[str, Any]:
     """The two limits of the machine, and one linear layer at growing batches, which climbs from one to the other.
 
@@ -100,7 +99,8 @@ def _linear_milliseconds(linear: nn.Linear, batch: int) -> float:
 
 def _shortest_seconds(run: Callable[[], Any]) -> float:
     return min(median_seconds(run, repeats=1) for _ in range(2 * REPEATS))
-=======
+
+
 CONVOLUTIONS: dict[str, list[Layer]] = {  # what changes, and the layers along it
     "map size": [Layer(size=size) for size in (14, 28, 56, 112)],
     "channels": [Layer(channels=channels) for channels in (16, 64, 256)],
@@ -127,7 +127,6 @@ def _convolution(way: str, layer: Layer) -> dict[str, float]:
         torch.set_num_threads(threads)
     peak = convolution_race.peak_bytes(way, layer)
     return {"milliseconds": round(1000 * seconds, 4), "megabytes": round(peak / 1e6, 3)}
->>>>>>> ch/im2col
 
 
 def layer_kind(module: nn.Module) -> str:
@@ -155,11 +154,7 @@ def machine() -> str:
     return f"{processor}, {torch.get_num_threads()} threads, torch {torch.__version__.split('+')[0]}"
 
 
-<<<<<<< HEAD
-RECORDS: dict[str, Callable[[], dict[str, Any]]] = {"networks": networks, "roofline": roofline}
-=======
-RECORDS: dict[str, Callable[[], dict[str, Any]]] = {"networks": networks, "im2col": im2col}
->>>>>>> ch/im2col
+RECORDS: dict[str, Callable[[], dict[str, Any]]] = {"networks": networks, "roofline": roofline, "im2col": im2col}
 
 
 def main(names: list[str]) -> int:
