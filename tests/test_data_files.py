@@ -49,8 +49,8 @@ def test_bad_entry_is_named(tmp_path, name, entry, message):
 def test_what_is_there_twice_is_named(tmp_path):
     with pytest.raises(DataError, match=r"questions\.yml, iou: 'iou' is there twice"):
         load("questions", written(tmp_path, "questions", QUESTION, QUESTION))
-    with pytest.raises(DataError, match=r"glossary\.yml, overlap: 'iou' is there twice"):
-        load("glossary", written(tmp_path, "glossary", TERM, TERM | {"term": "overlap", "also": ["iou"]}))
+    with pytest.raises(DataError, match=r"glossary\.yml, overlap: 'IoU' is there twice"):
+        load("glossary", written(tmp_path, "glossary", TERM, TERM | {"term": "overlap", "also": ["IoU"]}))
 
 
 def test_a_quiz_needs_a_wrong_option_too(tmp_path):

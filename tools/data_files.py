@@ -47,9 +47,9 @@ def load(name: str, folder: Path = ROOT) -> list[Entry]:
     seen: set[str] = set()
     for entry in entries:
         for word in [entry[key], *entry.get("also", ())]:
-            if word.lower() in seen:
+            if word in seen:
                 raise DataError(f"{name}.yml, {entry[key]}: {word!r} is there twice")
-            seen.add(word.lower())
+            seen.add(word)
     for entry in entries:
         if all(option.get("right") for option in entry.get("options", [{}])):
             raise DataError(f"{name}.yml, {entry[key]}: every option is right, so there is nothing to choose")

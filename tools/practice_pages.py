@@ -255,12 +255,12 @@ def _notes_on(question: data_files.Entry) -> str:
 
 
 def term_anchor(term: str) -> str:
-    """The anchor of a term on the glossary's page.
+    """The anchor of a term on the glossary's page; it keeps capitals, because FLOPS are not FLOPs.
 
     >>> term_anchor("1x1 convolution")
     'term-1x1-convolution'
     """
-    return "term-" + "".join(letter if letter.isalnum() else "-" for letter in term.lower())
+    return "term-" + "".join(letter if letter.isalnum() else "-" for letter in term)
 
 
 def glossary(entries: Sequence[data_files.Entry]) -> str:
