@@ -15,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from utils.cost import (
     Counted,
     Traced,
+    _products,
     conv_flops,
     conv_parameters,
     flops,
@@ -150,6 +151,12 @@ def test_twice_the_multiply_adds_is_what_pytorch_counts(network, shape):
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(x)
     assert 2 * trace(network, x)[""].multiply_adds == counter.get_total_flops() > 0
+
+
+def test_fused_attention_whose_values_have_a_width_of_their_own():
+    query, key, value = torch.empty(2, 3, 5, 8), torch.empty(2, 3, 7, 8), torch.empty(2, 3, 7, 4)
+    work = _products("_scaled_dot_product_efficient_attention", (query, key, value, None, False), None)
+    assert work == 6 * (5 * 8 * 7 + 5 * 7 * 4)  # as two products: the CPU has no such operator to run
 
 
 def test_attention_counts_the_same_on_the_fast_path_and_leaves_it_on():
