@@ -166,6 +166,12 @@ def test_attention_counts_the_same_on_the_fast_path_and_leaves_it_on():
     assert torch.backends.mha.get_fastpath_enabled()
 
 
+def test_product_behind_a_layer_belongs_to_the_module_that_does_it():
+    traced = trace(nn.Sequential(Twice(), InLine()), torch.zeros(1, 4))
+    counts = {name: module.multiply_adds for name, module in traced.items()}
+    assert counts == {"0.layer": 32, "0": 32, "1.layer": 0, "1": 16 + 16, "": 64}
+
+
 @pytest.mark.parametrize("device", ["cpu", "meta"])
 def test_unknown_layer_is_named_with_its_place_and_the_cure(device):
     network = nn.Sequential(nn.Identity(), nn.Sequential(nn.LSTM(4, 4, device=device)))
@@ -273,19 +279,19 @@ def test_layer_that_runs_twice_has_both():
 def test_flops_refuses_what_it_has_no_rule_for():
     with pytest.raises(ValueError, match="no rule for the operations of layer '0', a Softmax"):
         flops(nn.Sequential(nn.Softmax(1)), torch.zeros(1, 4))
-    with pytest.raises(ValueError, match="16 multiply-adds happen outside the layers of Sequential"):
+    with pytest.raises(ValueError, match="32 multiply-adds happen outside the layers of Sequential"):
         flops(nn.Sequential(Twice(), InLine()), torch.zeros(1, 4))
 
 
 class InLine(nn.Module):
-    """A product in a module that has layers inside."""
+    """Products before and behind the layer of a module."""
 
     def __init__(self):
         super().__init__()
         self.layer = nn.Identity()
 
     def forward(self, pair):
-        return self.layer(pair[1][0].T @ pair[0])
+        return self.layer(pair[1][0].T @ pair[0]) @ pair[0].T
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """What a network costs: shapes, parameters, multiply-adds and floating-point operations, by formula and by running it.
 
 On ``device="meta"`` tensors have shapes and no numbers, so that the largest network is traced in no time.
-Used first in chapters/detection/detectors.ipynb.
+Used first in chapters/convolution/parameters-and-flops.ipynb.
 """
 
 import math
