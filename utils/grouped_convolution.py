@@ -113,7 +113,9 @@ def nearest_separable(weight: ArrayLike, *, multiplier: int = 1) -> tuple[NDArra
         raise ValueError(f"weight must have shape (O, C, KH, KW), got {weight.shape}")
     o, c, kh, kw = weight.shape
     if not 1 <= multiplier <= min(o, kh * kw):
-        raise ValueError(f"multiplier must be 1 to {min(o, kh * kw)}, all that {weight.shape} can use, got {multiplier}")
+        raise ValueError(
+            f"multiplier must be 1 to {min(o, kh * kw)}, all that {weight.shape} can use, got {multiplier}"
+        )
     left, values, right = np.linalg.svd(weight.transpose(1, 0, 2, 3).reshape(c, o, kh * kw), full_matrices=False)
     mixing = left[:, :, :multiplier] * values[:, None, :multiplier]  # (C, O, m)
     depthwise = right[:, :multiplier].reshape(c * multiplier, 1, kh, kw)
