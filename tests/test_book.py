@@ -219,6 +219,17 @@ def test_quiz_asks_about_the_chapter(path):
 
 
 @each_chapter
+def test_claims_name_their_sources_as_all_do(path):
+    named = [k.value.value for call in calls(path, "claim") for k in call.keywords if k.arg == "source"]
+    wrong = [
+        name
+        for name in named
+        if not re.fullmatch(r"folklore|this book|paper: .+ \d{4}|notes 00[0-4](, 00[0-4])*", name)
+    ]
+    assert not wrong, "say 'notes 003', 'folklore' or 'paper: Lin et al. 2017'"
+
+
+@each_chapter
 def test_claims_of_a_chapter_have_addresses_of_their_own(path):
     statements = [call.args[0].value for call in calls(path, "claim") if isinstance(call.args[0], ast.Constant)]
     assert len(statements) == len(set(statements)), "two claims of a chapter say the same"
