@@ -202,6 +202,13 @@ def test_network_runs_in_evaluation_mode_and_is_left_in_its_own():
     assert (network[0].running_mean == 0).all()
 
 
+def test_no_gradients_are_kept():
+    kept = []
+    trace(Bare(lambda x: kept.append(torch.is_grad_enabled())), torch.zeros(1))
+    assert kept == [False]
+    assert torch.is_grad_enabled()
+
+
 def test_outputs_may_be_a_dictionary_or_hold_no_tensor():
     traced = trace(Bare(lambda x: {"a": x, "b": [x[0], None, 3]}), torch.zeros(2, 3))
     assert traced[""].shapes == [(2, 3), (3,)]
@@ -270,10 +277,14 @@ def test_flops_of_each_layer():
     counted = flops(network, torch.zeros(2, 2, 6, 6))  # maps of 4 x 4, then 2 x 2; a batch of 2
     assert list(counted.values()) == [128 * 35, 128 * 2, 128, 128 * 13, 32 * 3, 8 * 4, 0, 6 * 8, 6 * 4]
     assert flops(nn.AdaptiveMaxPool2d((1, 2)), torch.zeros(3, 4, 4))[""] == 3 * 2 * 7
+    assert flops(nn.AdaptiveAvgPool2d((2, 1)), torch.zeros(1, 3, 4))[""] == 2 * 8  # 3 rows in 2 windows of 2 rows
 
 
 def test_layer_that_runs_twice_has_both():
     assert flops(Twice(), torch.zeros(1, 4)) == {"layer": 2 * 4 * 8}
+    twice = Twice()
+    twice.layer = nn.Linear(4, 4, bias=False)
+    assert flops(twice, torch.zeros(1, 4)) == {"layer": 2 * 4 * 7}
 
 
 def test_flops_refuses_what_it_has_no_rule_for():
