@@ -191,17 +191,22 @@ def test_question_is_answered_at_home_in_short_first(question):
     assert "**In short.**" in head[:600], "answer below the heading, in a paragraph '**In short.** …'"
 
 
-@each_question
-def test_question_has_a_claim(question):
-    chapter, anchor = address_of(question).split("#")
-    anchors = {other["anchor"] for other in QUESTIONS}
-    current = None
-    for cell in nbformat.read(ROOT / "chapters" / f"{chapter}.ipynb", as_version=4).cells:
+def code_of(question):
+    """The statements of the code cells from the question's anchor to that of the next question."""
+    anchors, current = {other["anchor"] for other in QUESTIONS}, None
+    for cell in nbformat.read(ROOT / "chapters" / f"{question['chapter']}.ipynb", as_version=4).cells:
         found = re.findall(r"^\(([\w-]+)\)=$", cell.source, flags=re.MULTILINE)
         current = ([name for name in found if name in anchors] or [current])[-1]
-        if current == anchor and cell.cell_type == "code" and "claim(" in cell.source:
-            return
-    pytest.fail("put a claim of the answer on trial")
+        if current == question["anchor"] and cell.cell_type == "code":
+            yield from ast.parse(cell.source).body
+
+
+@each_question
+def test_question_has_code_and_a_claim(question):
+    code = list(code_of(question))
+    has_claim = [any(getattr(node, "id", "") == "claim" for node in ast.walk(statement)) for statement in code]
+    assert any(has_claim), "put a claim of the answer on trial"
+    assert not all(has_claim), "show the answer in code, not in claims alone"
 
 
 @each_chapter
@@ -243,6 +248,17 @@ def test_landing_page_has_something_to_move():
 # --- papers ------------------------------------------------------------------------------------------------------
 
 PAPERS = parse_file(str(ROOT / "references.bib")).entries
+
+
+# Proceedings, books and talks that never had one.
+WITHOUT_ADDRESS = {"prewitt1970object", "sobel1968isotropic", "yuille1986scaling"}
+WITHOUT_ADDRESS |= {"krizhevsky2012imagenet", "boureau2010theoretical"}
+
+
+def test_every_paper_can_be_found():
+    addresses = {"doi", "eprint", "url", "isbn"}
+    lost = {key for key, paper in PAPERS.items() if not addresses & {field.lower() for field in paper.fields}}
+    assert lost == WITHOUT_ADDRESS, "give its DOI or its arXiv id (doi, eprint)"
 
 
 def test_every_paper_is_cited_and_every_citation_known():

@@ -190,6 +190,10 @@ def _order_of_sources(source: str) -> tuple[bool, bool, str]:
     return source == "this book", not source.startswith("notes"), source
 
 
+# Extensions that were looked at: jupyterquiz draws its questions by script, so without one there is nothing; the
+# directives of teachbooks-questions and sphinx-yaq keep no progress by part or take one right option only, and want
+# the questions inside the pages, where no schema checks them; sphinx-quiz makes a timed game of a whole site.
+
 # --- quiz --------------------------------------------------------------------------------------------------------
 
 
