@@ -1,5 +1,6 @@
 """`practice_pages`: what the rows of each page say, read back as HTML."""
 
+import pytest
 from bs4 import BeautifulSoup
 from practice_pages import claims_on_trial, filters, glossary, question_index, quiz, term_anchor
 from tried_claims import TriedClaim
@@ -93,14 +94,17 @@ def test_reasons_and_proof_stand_below():
     assert answer.select_one("p a")["href"] == "../detection/iou.html#iou"
 
 
-def test_the_key_of_the_notes_is_judged():
-    texts = [
-        page(quiz([QUIZ | {"notes": {"source": "001 L1", "key": key}}])).select_one("details p").text for key in "BA"
-    ]
-    assert texts == [
-        "The notes (001 L1) print the key B, which is right.",
-        "The notes (001 L1) print the key A, which is wrong: it should be B.",
-    ]
+@pytest.mark.parametrize(
+    ("notes", "judged"),
+    [
+        ({"key": "B"}, "The notes (001 L1) print the key B: it is right."),
+        ({"key": "A"}, "The notes (001 L1) print the key A: it should be B."),
+        ({"key": "A", "comment": "it depends"}, "The notes (001 L1) print the key A: it depends."),
+    ],
+)
+def test_the_key_of_the_notes_is_judged(notes, judged):
+    html = page(quiz([QUIZ | {"notes": {"source": "001 L1"} | notes}]))
+    assert html.select_one("details p").text == judged
 
 
 def test_a_term_stands_in_both_languages_with_its_place():

@@ -246,13 +246,13 @@ def _quiz_question(question: data_files.Entry) -> str:
 
 
 def _notes_on(question: data_files.Entry) -> str:
-    """For a question of the notes: the key they print, and whether it is right."""
+    """For a question of the notes: the key they print, and what is to be said of it."""
     if "notes" not in question:
         return ""
     letters = "".join(LETTERS[number] for number, option in enumerate(question["options"]) if option.get("right"))
     key, source = question["notes"]["key"], question["notes"]["source"]
-    verdict = "which is right" if key == letters else f"which is wrong: it should be {letters}"
-    return f"<p>The notes ({source}) print the key {key}, {verdict}.</p>"
+    verdict = question["notes"].get("comment") or ("it is right" if key == letters else f"it should be {letters}")
+    return f"<p>The notes ({source}) print the key {key}: {escape(verdict)}.</p>"
 
 
 # --- glossary ----------------------------------------------------------------------------------------------------
