@@ -1,8 +1,11 @@
 """`glossary_links`: which words become links."""
 
+from types import SimpleNamespace
+
+import data_files
 import pytest
 from docutils import nodes
-from glossary_links import Terms, _is_prose
+from glossary_links import Terms, _is_prose, chapters_to_link_again
 
 ENTRIES = [
     {"term": "convolution", "also": ["convolutions"]},
@@ -48,3 +51,14 @@ def test_a_term_is_linked_once_in_a_chapter():
 def test_only_prose_is_linked(tree, linked):
     (text,) = tree.findall(nodes.Text)
     assert _is_prose(text) == linked
+
+
+def test_all_chapters_are_linked_again_when_the_glossary_has_changed(monkeypatch, tmp_path):
+    monkeypatch.setattr(data_files, "ROOT", tmp_path)
+    env = SimpleNamespace(found_docs={"b", "a"})
+
+    def outdated(text):
+        (tmp_path / "glossary.yml").write_text(text)
+        return chapters_to_link_again(None, env, set(), set(), set())
+
+    assert [outdated(text) for text in ("one", "one", "two")] == [["a", "b"], [], ["a", "b"]]

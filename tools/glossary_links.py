@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from typing import Any
 
 import data_files
@@ -44,7 +45,8 @@ class Terms:
 
 def link_first_uses(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     """Replace the first use of each term in the paragraphs of a chapter by a link."""
-    if docname.startswith(FOLDER) or app.builder.format != "html" or PAGE not in app.env.found_docs:
+    is_chapter = docname != app.config.root_doc and app.env.doc2path(docname, False).endswith(".ipynb")
+    if not is_chapter or app.builder.format != "html" or PAGE not in app.env.found_docs:
         return
     terms, page = Terms(data_files.load("glossary")), app.builder.get_relative_uri(docname, PAGE)
     linked: set[str] = set()
@@ -73,7 +75,17 @@ def _is_prose(text: nodes.Text) -> bool:
     return inside_paragraph and bool(text.astext().strip())
 
 
+def chapters_to_link_again(app: Sphinx, env: Any, added: set[str], changed: set[str], removed: set[str]) -> list[str]:
+    """All chapters, when the glossary has changed since they were last made."""
+    digest = sha256((data_files.ROOT / "glossary.yml").read_bytes()).hexdigest()
+    if getattr(env, "glossary_digest", None) == digest:
+        return []
+    env.glossary_digest = digest
+    return sorted(env.found_docs)
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connect it."""
+    app.connect("env-get-outdated", chapters_to_link_again)
     app.connect("doctree-resolved", link_first_uses)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
