@@ -86,7 +86,7 @@ def in_scipy(x: Floats, weight: Floats, padding: int) -> Floats:
 
 WAYS: dict[str, Callable[[Floats, Floats, int], NDArray[Any]]] = {
     "im2col": lambda x, weight, padding: conv2d_im2col(x, weight, padding=padding),
-    "loop over taps": lambda x, weight, padding: conv2d(x, weight, padding=padding),
+    "our loop over taps": lambda x, weight, padding: conv2d(x, weight, padding=padding),
     "loop over windows": sliding_windows,
     "six-fold loop, one filter": one_filter_by_loops,
     "PyTorch": in_torch,
