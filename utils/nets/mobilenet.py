@@ -17,10 +17,10 @@ class MobileNetV1(nn.Module):
 
     def __init__(self, num_classes: int = 1000, *, device: Any = None) -> None:
         super().__init__()
-        layers, channels = [_unit(3, 32, 3, 2, device=device)], 32
+        layers, channels = [conv_norm_activation(3, 32, 3, 2, device=device)], 32
         for width, stride in V1:
-            layers.append(_unit(channels, channels, 3, stride, groups=channels, device=device))
-            layers.append(_unit(channels, width, 1, device=device))
+            layers.append(conv_norm_activation(channels, channels, 3, stride, groups=channels, device=device))
+            layers.append(conv_norm_activation(channels, width, 1, device=device))
             channels = width
         self.trunk = nn.Sequential(*layers)
         self.output = nn.Linear(channels, num_classes, device=device)
@@ -36,9 +36,9 @@ class InvertedResidual(nn.Module):
     def __init__(self, expansion: int, in_channels: int, width: int, stride: int, *, device: Any = None) -> None:
         super().__init__()
         inner = expansion * in_channels
-        up = [_unit(in_channels, inner, 1, device=device)] if expansion > 1 else []
-        depthwise = _unit(inner, inner, 3, stride, groups=inner, device=device)
-        self.body = nn.Sequential(*up, depthwise, _unit(inner, width, 1, linear=True, device=device))
+        up = [conv_norm_activation(in_channels, inner, 1, device=device)] if expansion > 1 else []
+        depthwise = conv_norm_activation(inner, inner, 3, stride, groups=inner, device=device)
+        self.body = nn.Sequential(*up, depthwise, conv_norm_activation(inner, width, 1, activation=None, device=device))
         self.adds_input = stride == 1 and in_channels == width
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -51,14 +51,14 @@ class MobileNetV2(nn.Module):
 
     def __init__(self, num_classes: int = 1000, *, device: Any = None) -> None:
         super().__init__()
-        layers: list[nn.Module] = [_unit(3, 32, 3, 2, device=device)]
+        layers: list[nn.Module] = [conv_norm_activation(3, 32, 3, 2, device=device)]
         channels = 32
         for expansion, width, repeats, stride in V2:
             for repeat in range(repeats):
                 step = 1 if repeat else stride
                 layers.append(InvertedResidual(expansion, channels, width, step, device=device))
                 channels = width
-        self.trunk = nn.Sequential(*layers, _unit(channels, 1280, 1, device=device))
+        self.trunk = nn.Sequential(*layers, conv_norm_activation(channels, 1280, 1, device=device))
         self.output = nn.Linear(1280, num_classes, device=device)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -84,18 +84,22 @@ def mobilenet_v2(num_classes: int = 1000, *, device: Any = None) -> MobileNetV2:
     return MobileNetV2(num_classes, device=device)
 
 
-def _unit(
+def conv_norm_activation(
     in_channels: int,
     out_channels: int,
     kernel_size: int,
     stride: int = 1,
     *,
     groups: int = 1,
-    linear: bool = False,
+    activation: type[nn.Module] | None = nn.ReLU6,
     device: Any = None,
 ) -> nn.Sequential:
-    """Convolution, batch normalization and, unless `linear`, ReLU6."""
+    """Convolution that keeps the size up to its stride, batch normalization, and the activation if there is one.
+
+    >>> conv_norm_activation(8, 8, 3, 2, groups=8)(torch.zeros(2, 8, 10, 10)).shape
+    torch.Size([2, 8, 5, 5])
+    """
     sizes = kernel_size, stride, kernel_size // 2
     convolution = nn.Conv2d(in_channels, out_channels, *sizes, groups=groups, bias=False, device=device)
     layers = [convolution, nn.BatchNorm2d(out_channels, device=device)]
-    return nn.Sequential(*layers) if linear else nn.Sequential(*layers, nn.ReLU6())
+    return nn.Sequential(*layers, *([activation()] if activation else []))

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from utils.grouped_convolution import channel_shuffle
+from utils.nets.mobilenet import conv_norm_activation
 
 WIDTHS = {1: 144, 2: 200, 3: 240, 4: 272, 8: 384}  # channels of the first stage by groups: table 1 of the paper
 REPEATS = (4, 8, 4)  # units of each stage, the first with stride 2
@@ -37,9 +38,9 @@ class ShuffleUnit(nn.Module):
             raise ValueError(f"at stride 1 the input is added: {in_channels} channels do not fit {out_channels}")
         inner, made = out_channels // 4, out_channels - (in_channels if stride == 2 else 0)
         first = groups if first_groups is None else first_groups
-        self.squeeze = _unit(in_channels, inner, 1, groups=first, device=device)
-        self.depthwise = _unit(inner, inner, 3, stride, groups=inner, linear=True, device=device)
-        self.expand = _unit(inner, made, 1, groups=groups, linear=True, device=device)
+        self.squeeze = conv_norm_activation(in_channels, inner, 1, groups=first, activation=nn.ReLU, device=device)
+        self.depthwise = conv_norm_activation(inner, inner, 3, stride, groups=inner, activation=None, device=device)
+        self.expand = conv_norm_activation(inner, made, 1, groups=groups, activation=None, device=device)
         self.groups = groups if shuffle else 1
         self.shortcut = nn.AvgPool2d(3, 2, 1) if stride == 2 else None
 
@@ -55,7 +56,9 @@ class ShuffleNet(nn.Module):
 
     def __init__(self, groups: int, width: int, num_classes: int = 1000, *, device: Any = None) -> None:
         super().__init__()
-        self.stem = nn.Sequential(_unit(3, 24, 3, 2, device=device), nn.MaxPool2d(3, 2, 1))
+        self.stem = nn.Sequential(
+            conv_norm_activation(3, 24, 3, 2, activation=nn.ReLU, device=device), nn.MaxPool2d(3, 2, 1)
+        )
         units, channels = [], 24
         for stage, repeats in enumerate(REPEATS):
             made = width * 2**stage
@@ -80,20 +83,3 @@ def shufflenet(groups: int = 3, num_classes: int = 1000, *, device: Any = None) 
     if groups not in WIDTHS:
         raise ValueError(f"the paper has widths for {', '.join(map(str, WIDTHS))} groups, got {groups}")
     return ShuffleNet(groups, WIDTHS[groups], num_classes, device=device)
-
-
-def _unit(
-    in_channels: int,
-    out_channels: int,
-    kernel_size: int,
-    stride: int = 1,
-    *,
-    groups: int = 1,
-    linear: bool = False,
-    device: Any = None,
-) -> nn.Sequential:
-    """Convolution, batch normalization and, unless `linear`, ReLU."""
-    sizes = kernel_size, stride, kernel_size // 2
-    convolution = nn.Conv2d(in_channels, out_channels, *sizes, groups=groups, bias=False, device=device)
-    layers = [convolution, nn.BatchNorm2d(out_channels, device=device)]
-    return nn.Sequential(*layers) if linear else nn.Sequential(*layers, nn.ReLU())
