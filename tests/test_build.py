@@ -1,3 +1,5 @@
+from contextlib import suppress
+
 import build
 import notebooks
 import pytest
@@ -12,6 +14,10 @@ def project(tmp_path, monkeypatch):
     (tmp_path / "chapters" / "intro.md").write_text("# Title")
     monkeypatch.setattr(notebooks, "chapters", list)
     return tmp_path
+
+
+def fail(_):
+    raise notebooks.NotebookError("chapter.ipynb: a cell failed")
 
 
 def finish(project):
@@ -41,17 +47,32 @@ def test_change_is_noticed(project, monkeypatch, change):
     assert not build.is_up_to_date(build.fingerprint())
 
 
-def test_failed_pages_are_made_again(project, monkeypatch, capsys):
-    monkeypatch.setattr(build, "make_pages", lambda: False)
+@pytest.mark.parametrize("ending", ["failed", "interrupted"])
+def test_unfinished_pages_are_made_again_from_nothing(project, monkeypatch, ending):
+    def make_half():
+        (project / "doctrees").mkdir()
+        if ending == "interrupted":
+            raise KeyboardInterrupt
+        return False
+
+    monkeypatch.setattr(build, "make_pages", make_half)
+    with suppress(KeyboardInterrupt):
+        assert build.main() == 1
+    monkeypatch.setattr(build, "make_pages", lambda: not (project / "doctrees").exists())
+    assert build.main() == 0
+
+
+def test_pages_stand_while_only_notebooks_fail(project, monkeypatch):
+    monkeypatch.setattr(build, "make_pages", lambda: finish(project))
+    build.main()
+    (project / "chapters" / "intro.md").write_text("# A slip")
+    monkeypatch.setattr(notebooks, "run_outdated", fail)
     assert build.main() == 1
-    assert not build.STAMP.exists()
-    assert "counts as failed" in capsys.readouterr().err
+    (project / "chapters" / "intro.md").write_text("# Title")
+    assert build.is_up_to_date(build.fingerprint())
 
 
 def test_failed_notebook_stops_the_build(project, monkeypatch, capsys):
-    def fail(_):
-        raise notebooks.NotebookError("chapter.ipynb: a cell failed")
-
     monkeypatch.setattr(notebooks, "run_outdated", fail)
     monkeypatch.setattr(build, "make_pages", lambda: pytest.fail("made pages"))
     assert build.main() == 1

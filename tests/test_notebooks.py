@@ -1,4 +1,7 @@
 import json
+import os
+import threading
+import time
 
 import nbformat
 import notebooks
@@ -75,6 +78,43 @@ def test_outputs_without_their_pictures_do_not_count(book, tmp_path):
 def test_failing_cell_fails_the_build(book, code, message):
     with pytest.raises(notebooks.NotebookError, match=message):
         notebooks.run_outdated([book(code)])
+
+
+def test_stop_ends_the_kernel(book, tmp_path):
+    started, stop = tmp_path / "started", threading.Event()
+    chapter = book(
+        f"import os, pathlib, time; pathlib.Path({str(started)!r}).write_text(str(os.getpid())); time.sleep(99)"
+    )
+
+    def stop_when_started():
+        while not started.exists() or not started.read_text():
+            time.sleep(0.05)
+        stop.set()
+
+    threading.Thread(target=stop_when_started, daemon=True).start()
+    with pytest.raises(notebooks.NotebookError):
+        notebooks.run(chapter, stop=stop)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(started.read_text()), 0)
+
+
+def test_interrupt_stops_what_runs_and_starts_nothing_more(monkeypatch, tmp_path):
+    chapters = [tmp_path / f"{i}.ipynb" for i in range(20)]
+    stopped = []
+
+    def wait(notebook, *, workers, stop):
+        stopped.append(stop.wait(60))
+
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(notebooks, "ROOT", tmp_path)
+    monkeypatch.setattr(notebooks, "run_and_store", wait)
+    monkeypatch.setattr(notebooks, "as_completed", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        notebooks.run_outdated(chapters)
+    assert all(stopped)
+    assert len(stopped) <= (os.cpu_count() or 1)
 
 
 def test_outputs_fill_the_code_cells_in_order(book):

@@ -51,18 +51,20 @@ def main() -> int:
     if is_up_to_date(wanted):
         print("Nothing has changed since the last build.")
     else:
-        STAMP.unlink(missing_ok=True)
         try:
-            print("Running the notebooks that changed")
+            print("Running the notebooks that changed", flush=True)
             ran = notebooks.run_outdated(notebooks.chapters())
             print(f"  {ran} ran, {len(notebooks.chapters()) - ran} unchanged")
         except notebooks.NotebookError as error:
             print(f"\nThe build stops here.\n{error}", file=sys.stderr)
             return 1
-        print("Making the pages")
-        if not make_pages():
-            # Sphinx would not mention the same warning again for a page it believes to be done.
+        if not STAMP.exists():
+            # The last build failed or was cut short: its pages may be halves, and Sphinx, which would believe them
+            # to be done, would neither make them again nor repeat its warnings.
             shutil.rmtree(DOCTREES, ignore_errors=True)
+        STAMP.unlink(missing_ok=True)
+        print("Making the pages", flush=True)
+        if not make_pages():
             print("\nThe pages have errors or warnings, listed above; the build counts as failed.", file=sys.stderr)
             return 1
         STAMP.write_text(wanted)
@@ -74,4 +76,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("\nInterrupted. The same command carries on with the notebooks that had not run yet.")

@@ -13,6 +13,7 @@ import json
 import os
 import re
 import sys
+import threading
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -105,8 +106,13 @@ def seconds_of(notebook: Path) -> float:
     return float(json.loads(path.read_text(encoding="utf-8"))["seconds"]) if path.exists() else float("inf")
 
 
-def run(notebook: Path, *, workers: int = 1, draw_frames: bool = True) -> tuple[list[list[Any]], float]:
-    """Run a notebook in a fresh kernel: the outputs of its code cells, and the seconds it took."""
+def run(
+    notebook: Path, *, workers: int = 1, draw_frames: bool = True, stop: threading.Event | None = None
+) -> tuple[list[list[Any]], float]:
+    """Run a notebook in a fresh kernel: the outputs of its code cells, and the seconds it took.
+
+    Another thread may set `stop`, which ends the kernel and raises NotebookError.
+    """
     # Imported here because they take a second, which a build with nothing to run need not pay.
     import nbformat
     from nbclient import NotebookClient
@@ -127,9 +133,11 @@ def run(notebook: Path, *, workers: int = 1, draw_frames: bool = True) -> tuple[
     )
     start = time.perf_counter()
     try:
-        asyncio.run(client.async_execute(env=environment))
+        asyncio.run(_execute(client, environment, stop or threading.Event()))
     except (CellExecutionError, CellControlSignal, DeadKernelError) as error:
         raise NotebookError(f"{notebook.relative_to(ROOT)}: a cell failed\n{error}") from None
+    except asyncio.CancelledError:
+        raise NotebookError(f"{notebook.relative_to(ROOT)}: stopped") from None
     seconds = time.perf_counter() - start
     cells = [cell for cell in book.cells if cell.cell_type == "code"]
     for cell in cells:
@@ -139,10 +147,21 @@ def run(notebook: Path, *, workers: int = 1, draw_frames: bool = True) -> tuple[
     return [cell.outputs for cell in cells], seconds
 
 
-def run_and_store(notebook: Path, *, workers: int = 1) -> list[list[Any]]:
+async def _execute(client: Any, environment: dict[str, str], stop: threading.Event) -> None:
+    """Run all cells, or give up once `stop` is set; nbclient then ends the kernel."""
+    task = asyncio.create_task(client.async_execute(env=environment))
+    while not (task.done() or stop.is_set()):
+        await asyncio.wait({task}, timeout=0.1)
+    if stop.is_set():
+        client.shutdown_kernel = "immediate"  # asked to leave in the middle of a cell, it would leave with tracebacks
+        task.cancel()
+    await task
+
+
+def run_and_store(notebook: Path, *, workers: int = 1, stop: threading.Event | None = None) -> list[list[Any]]:
     """Run a notebook and keep the outputs of its code cells; those outputs."""
     key = key_of(notebook)
-    outputs, seconds = run(notebook, workers=workers)
+    outputs, seconds = run(notebook, workers=workers, stop=stop)
     path = _record(notebook)
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".unfinished")
@@ -152,21 +171,30 @@ def run_and_store(notebook: Path, *, workers: int = 1) -> list[list[Any]]:
 
 
 def run_outdated(notebooks: Sequence[Path]) -> int:
-    """Run what has to run, longest first, with a line for each; how many ran. Raises after all have been tried."""
+    """Run what has to run, longest first, with a line for each; how many ran. Raises after all have been tried.
+
+    What has run is kept when Ctrl-C ends the rest.
+    """
     todo = sorted((n for n in notebooks if stored_outputs(n) is None), key=seconds_of, reverse=True)
     cores = os.cpu_count() or 1
     jobs = max(1, min(cores, len(todo)))
     failures = []
+    stop = threading.Event()
     with ThreadPoolExecutor(jobs) as pool:
-        running = {pool.submit(run_and_store, n, workers=cores // jobs): n for n in todo}
-        for done, future in enumerate(as_completed(running), start=1):
-            name = running[future].relative_to(ROOT)
-            try:
-                future.result()
-                print(f"  [{done}/{len(todo)}] {name}: {seconds_of(running[future]):.1f} s", flush=True)
-            except NotebookError as error:
-                print(f"  [{done}/{len(todo)}] {name}: FAILED", flush=True)
-                failures.append(str(error))
+        running = {pool.submit(run_and_store, n, workers=cores // jobs, stop=stop): n for n in todo}
+        try:
+            for done, future in enumerate(as_completed(running), start=1):
+                name = running[future].relative_to(ROOT)
+                try:
+                    future.result()
+                    print(f"  [{done}/{len(todo)}] {name}: {seconds_of(running[future]):.1f} s", flush=True)
+                except NotebookError as error:
+                    print(f"  [{done}/{len(todo)}] {name}: FAILED", flush=True)
+                    failures.append(str(error))
+        except KeyboardInterrupt:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+            raise
     if failures:
         raise NotebookError("\n\n".join(failures))
     return len(todo)
