@@ -79,4 +79,4 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except KeyboardInterrupt:
-        sys.exit("\nInterrupted. The same command carries on with the notebooks that had not run yet.")
+        sys.exit("\nInterrupted. The same command carries on; the notebooks that have run are kept.")
