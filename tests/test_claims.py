@@ -94,6 +94,27 @@ def test_box_tells_what_was_said_and_found(shown):
     assert "<dd>notes 003</dd>" in html
 
 
+@pytest.mark.parametrize(
+    ("finds", "text"),
+    [
+        (np.float32(0.25), "0.25"),
+        (1 / 3, "0.3333"),
+        (153600.4, "153600"),
+        (3e9, "3000000000"),
+        (3.21e8 + 0.5, "3.21e+08"),
+        (2.5e-9, "2.5e-09"),
+        (np.array([1.0, 18.65093, 1e-5]), "[1, 18.65, 1e-05]"),
+        ([[1, 2], [30, 4]], "[[1, 2], [30, 4]]"),
+        ([True, False], "[yes, no]"),
+        (["line", "angle"], "[line, angle]"),
+        (np.arange(13) / 4, "array 13, 0 to 3"),
+        ([], "[]"),
+    ],
+)
+def test_values_are_written_for_readers(finds, text):
+    assert claims._text(finds) == text
+
+
 def test_refutation_shows_the_digit_that_differs(shown):
     claim("Sums are exact", says=0.3, finds=0.1 + 0.2, verdict="refuted")
     assert shown[0].finds == "0.30000000000000004"

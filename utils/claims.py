@@ -155,14 +155,16 @@ def _found(finds: Any, seeds: Sequence[int] | None, verdict: str) -> str:
 
 
 def _text(value: Any) -> str:
-    """A value as a reader wants to see it: yes and no for booleans, long arrays by their shape and range."""
+    """A value as a reader wants to see it: yes and no for booleans, four digits, long arrays by shape and range."""
     array = np.asarray(value)
-    if array.dtype.kind == "b" and array.ndim == 0:
-        return "yes" if value else "no"
     if array.ndim and array.size > 12:
         return f"array {' x '.join(map(str, array.shape))}, {_text(array.min())} to {_text(array.max())}"
     if array.ndim:
-        return np.array2string(array, separator=", ", precision=4).replace("\n", " ")
+        return f"[{', '.join(map(_text, array))}]"
+    if array.dtype.kind == "b":
+        return "yes" if value else "no"
     if array.dtype.kind == "f":
-        return f"{float(value):.4g}"
+        number = float(value)
+        is_written_out = 1e4 <= abs(number) < (1e12 if number.is_integer() else 1e7)
+        return f"{number:.0f}" if is_written_out else f"{number:.4g}"
     return str(value)
