@@ -1,4 +1,4 @@
-from contextlib import suppress
+import errno
 
 import build
 import notebooks
@@ -56,8 +56,7 @@ def test_unfinished_pages_are_made_again_from_nothing(project, monkeypatch, endi
         return False
 
     monkeypatch.setattr(build, "make_pages", make_half)
-    with suppress(KeyboardInterrupt):
-        assert build.main() == 1
+    assert build.main() == 1
     monkeypatch.setattr(build, "make_pages", lambda: not (project / "doctrees").exists())
     assert build.main() == 0
 
@@ -77,3 +76,20 @@ def test_failed_notebook_stops_the_build(project, monkeypatch, capsys):
     monkeypatch.setattr(build, "make_pages", lambda: pytest.fail("made pages"))
     assert build.main() == 1
     assert "chapter.ipynb: a cell failed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (KeyboardInterrupt(), "Interrupted. The same command carries on"),
+        (OSError(errno.ENOSPC, "No space left on device"), "The disk is full: the site needs about 0.5 GB"),
+        (PermissionError(errno.EACCES, "Permission denied", "html"), "No permission to write html"),
+    ],
+)
+def test_what_ends_a_build_from_outside_becomes_a_sentence(project, monkeypatch, capsys, error, sentence):
+    def stop(_):
+        raise error
+
+    monkeypatch.setattr(notebooks, "run_outdated", stop)
+    assert build.main() == 1
+    assert sentence in capsys.readouterr().err

@@ -6,12 +6,14 @@ Exits with 1, after printing everything that is wrong, when a cell fails, a clai
 drawn, or Sphinx has a warning.
 """
 
+import errno
 import hashlib
 import shutil
 import subprocess
 import sys
 import time
 
+import environment
 import notebooks
 
 SITE = notebooks.BUILD / "html"
@@ -19,6 +21,7 @@ DOCTREES = notebooks.BUILD / ".doctrees"
 STAMP = notebooks.BUILD / "built"
 SOURCES = ("chapters", "utils", "tools", "_static", "_templates")
 DATA = ("questions.yml", "quiz.yml", "glossary.yml")
+NEEDED_GB = 0.5
 FILES = ("_config.yml", "_toc.yml", "references.bib", "requirements.lock", *DATA)
 
 
@@ -45,8 +48,8 @@ def make_pages() -> bool:
     return subprocess.run(command, check=False).returncode == 0
 
 
-def main() -> int:
-    """Build, and say in the end where to look."""
+def build() -> int:
+    """Build, and say in the end where to look; 1 when the book itself is at fault."""
     start, wanted = time.perf_counter(), fingerprint()
     if is_up_to_date(wanted):
         print("Nothing has changed since the last build.")
@@ -75,8 +78,20 @@ def main() -> int:
     return 0
 
 
-if __name__ == "__main__":
+def main() -> int:
+    """Build; what ends it from outside becomes a sentence."""
     try:
-        sys.exit(main())
+        return build()
     except KeyboardInterrupt:
-        sys.exit("\nInterrupted. The same command carries on; the notebooks that have run are kept.")
+        print("\nInterrupted. The same command carries on; the notebooks that have run are kept.", file=sys.stderr)
+    except OSError as error:
+        full = (
+            f"The disk is full: the site needs about {NEEDED_GB} GB in {notebooks.BUILD}. Make room, and run it again."
+        )
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        print(f"\n{full if is_full else environment.sentence_for(error)}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -173,7 +173,7 @@ def run_and_store(notebook: Path, *, workers: int = 1, stop: threading.Event | N
 def run_outdated(notebooks: Sequence[Path]) -> int:
     """Run what has to run, longest first, with a line for each; how many ran. Raises after all have been tried.
 
-    What has run is kept when Ctrl-C ends the rest.
+    What has run is kept when Ctrl-C or a full disk ends the rest.
     """
     todo = sorted((n for n in notebooks if stored_outputs(n) is None), key=seconds_of, reverse=True)
     cores = os.cpu_count() or 1
@@ -191,7 +191,7 @@ def run_outdated(notebooks: Sequence[Path]) -> int:
                 except NotebookError as error:
                     print(f"  [{done}/{len(todo)}] {name}: FAILED", flush=True)
                     failures.append(str(error))
-        except KeyboardInterrupt:
+        except BaseException:  # Ctrl-C, a full disk: the rest would run on before anybody heard of it
             stop.set()
             pool.shutdown(cancel_futures=True)
             raise
