@@ -64,8 +64,9 @@ def parse_control(name: str, given: Any, default: Any = inspect.Parameter.empty)
     >>> parse_control("sigma", (0.5, 2.0, 0.5), 1.0).labels
     ('0.5', '1.0', '1.5', '2.0')
     """
+    nothing = f"control {name!r} has no positions: {given!r}; give it at least one value"
     if isinstance(given, list | tuple | dict) and not given:
-        raise ValueError(f"control {name!r} has no positions: {given!r}")
+        raise ValueError(nothing)
     try:
         # Passing through interact's own rules keeps the site and a kernel from drifting apart.
         widget = given if isinstance(given, widgets.Widget) else widgets.interactive.widget_from_abbrev(given)
@@ -73,7 +74,7 @@ def parse_control(name: str, given: Any, default: Any = inspect.Parameter.empty)
         raise ValueError(f"control {name!r} cannot be made from {given!r}: {error}") from error
     kind, labels, values = _positions(name, given, widget)
     if not values:
-        raise ValueError(f"control {name!r} has no positions: {given!r}")
+        raise ValueError(nothing)
     start = default
     if default is inspect.Parameter.empty:
         # Interact starts in the middle of a tuple, on the grid or not.
@@ -81,7 +82,10 @@ def parse_control(name: str, given: Any, default: Any = inspect.Parameter.empty)
     position = next((i for i, value in enumerate(values) if _same(value, start)), None)
     if position is None:
         shown = ", ".join(labels if len(labels) <= 8 else (*labels[:3], "…", *labels[-2:]))
-        raise ValueError(f"control {name!r} starts at {start!r}, which is none of its positions: {shown}")
+        raise ValueError(
+            f"control {name!r} starts at {start!r}, which is none of its positions: {shown}; "
+            "give the argument a default among them, or the control more positions"
+        )
     return Control(name, kind, labels, values, position, widget)
 
 
