@@ -136,12 +136,12 @@ def run_in(copy: Path, *command: str) -> tuple[str, float]:
     return done.stdout, time.perf_counter() - start
 
 
-def build(copy: Path, *, repetitions: int = 1, without_stamp: bool = False) -> float:
-    """Seconds of `tools/build.py`; without its stamp it leaves it to Sphinx to find that nothing has changed."""
+def build(copy: Path, *, repetitions: int = 1, outdated_stamp: bool = False) -> float:
+    """Seconds of `tools/build.py`; with an outdated stamp it leaves it to Sphinx to find that nothing has changed."""
     seconds = []
     for _ in range(repetitions):
-        if without_stamp:
-            (copy / "_build" / "built").unlink()
+        if outdated_stamp:
+            (copy / "_build" / "built").write_text("that of other sources")
         seconds.append(run_in(copy, "tools/build.py")[1])
     return statistics.median(seconds)
 
@@ -181,7 +181,7 @@ def builds(copy: Path) -> Iterator[Row]:
     # A floor without the frames would leave out the work that the book asks for, so this is the one with the aim.
     yield Row("cold / (floor B / cores)", cold / (with_frames / CORES), aim=COLD_RATIO)
     yield Row("nothing changed", build(copy, repetitions=REPETITIONS), "s", REBUILD_SECONDS)
-    sphinx = build(copy, repetitions=REPETITIONS, without_stamp=True)
+    sphinx = build(copy, repetitions=REPETITIONS, outdated_stamp=True)
     yield Row("nothing changed, found out by Sphinx", sphinx, "s", REBUILD_SECONDS)
     slowest = max(drawn, key=lambda name: drawn[name])
     touch(copy, slowest)
