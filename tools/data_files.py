@@ -5,6 +5,7 @@ The shape of an entry is in tools/schemas; what an entry refers to is checked he
 
 import json
 import re
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,8 @@ class DataError(ValueError):
     """An entry that a page cannot be made from; the message names the file, the entry and the fault."""
 
 
-def load(name: str, folder: Path = ROOT) -> list[Entry]:
+@cache
+def load(name: str, folder: Path = ROOT) -> tuple[Entry, ...]:
     """The entries of `name`.yml, in the order of the file. `DataError` names the first that is not as it should be."""
     entries = yaml.safe_load((folder / f"{name}.yml").read_text(encoding="utf-8"))
     key = NAMED_BY[name]
@@ -53,10 +55,10 @@ def load(name: str, folder: Path = ROOT) -> list[Entry]:
     for entry in entries:
         if all(option.get("right") for option in entry.get("options", [{}])):
             raise DataError(f"{name}.yml, {entry[key]}: every option is right, so there is nothing to choose")
-    return list(entries)
+    return tuple(entries)
 
 
-def missing_anchors(name: str, entries: list[Entry]) -> list[str]:
+def missing_anchors(name: str, entries: Sequence[Entry]) -> list[str]:
     """A sentence for each entry that leads to an anchor which its chapter does not have."""
     faults = []
     for entry in entries:

@@ -15,8 +15,9 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -67,18 +68,20 @@ def _modules_reached(code: str) -> set[Path]:
     return reached
 
 
-def _imports(code: str) -> Iterable[str]:
+@cache  # a module is reached from many notebooks, and a build asks for their keys several times
+def _imports(code: str) -> frozenset[str]:
     # A line of IPython's own syntax is no Python; its cell imports nothing then.
     try:
         tree = ast.parse(code)
     except SyntaxError:
-        return
+        return frozenset()
+    names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
         elif isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names |= {alias.name for alias in node.names}
+    return frozenset(names)
 
 
 def _times(name: str) -> Path:

@@ -5,8 +5,9 @@ import json
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
 import data_files
@@ -40,11 +41,12 @@ class TriedClaim:
         return ("papers",) if self.source.startswith("paper") else (self.source,)
 
 
-def tried_claims() -> list[TriedClaim]:
+@cache
+def tried_claims() -> tuple[TriedClaim, ...]:
     """All claims of the chapters, in the order of the book. Runs the notebooks whose outputs are out of date."""
     written = {question["anchor"] for question in data_files.load("questions") if "anchor" in question}
     chapters = [path for path in notebooks.chapters() if path.stem != "intro"]  # which shows examples of claims
-    return [claim for path in chapters for claim in claims_of(path, written)]
+    return tuple(claim for path in chapters for claim in claims_of(path, written))
 
 
 def claims_of(notebook: Path, anchors: set[str]) -> Iterator[TriedClaim]:
@@ -63,7 +65,7 @@ def claims_of(notebook: Path, anchors: set[str]) -> Iterator[TriedClaim]:
                     yield TriedClaim(**fields, chapter=chapter, question=question, anchor=Claim(**fields).anchor)
 
 
-def by_question(claims: list[TriedClaim]) -> dict[str, list[TriedClaim]]:
+def by_question(claims: Sequence[TriedClaim]) -> dict[str, list[TriedClaim]]:
     """The claims of each question that has any."""
     groups: dict[str, list[TriedClaim]] = defaultdict(list)
     for claim in claims:
@@ -72,7 +74,7 @@ def by_question(claims: list[TriedClaim]) -> dict[str, list[TriedClaim]]:
     return dict(groups)
 
 
-def write_data(claims: list[TriedClaim], folder: Path) -> None:
+def write_data(claims: Sequence[TriedClaim], folder: Path) -> None:
     """The claims as claims-on-trial.json and claims-on-trial.csv, one record a claim."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = [asdict(claim) for claim in claims]
