@@ -327,8 +327,8 @@ def _html(text: str) -> list[nodes.Node]:
 
 
 def pages_to_read_again(app: Sphinx, env: Any, added: set[str], changed: set[str], removed: set[str]) -> list[str]:
-    """All pages of this part: their own files say nothing of the data they show."""
-    return [docname for docname in env.found_docs if docname.startswith(FOLDER)]
+    """The pages made from data, of which their own files say nothing; the part's chapter is read like any other."""
+    return [name for name in env.found_docs if name.startswith(FOLDER) and str(env.doc2path(name)).endswith(".md")]
 
 
 def write_claims(app: Sphinx, error: Exception | None) -> None:
