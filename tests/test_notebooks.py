@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import threading
@@ -78,6 +79,12 @@ def test_outputs_without_their_pictures_do_not_count(book, tmp_path):
 def test_failing_cell_fails_the_build(book, code, message):
     with pytest.raises(notebooks.NotebookError, match=message):
         notebooks.run_outdated([book(code)])
+
+
+def test_full_disk_is_no_fault_of_the_notebook(book):
+    with pytest.raises(OSError, match="No space left") as full:
+        notebooks.run(book("import errno, os; raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))"))
+    assert full.value.errno == errno.ENOSPC
 
 
 def test_stop_ends_the_kernel(book, tmp_path):

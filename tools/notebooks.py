@@ -8,6 +8,7 @@ Prose is not part of it, so a corrected sentence runs nothing.
 
 import ast
 import asyncio
+import errno
 import hashlib
 import json
 import os
@@ -138,6 +139,10 @@ def run(
     try:
         asyncio.run(_execute(client, environment, stop or threading.Event()))
     except (CellExecutionError, CellControlSignal, DeadKernelError) as error:
+        if os.strerror(errno.ENOSPC) in getattr(
+            error, "evalue", ""
+        ):  # not the notebook's fault, and the next one's too
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(BUILD)) from None
         raise NotebookError(f"{notebook.relative_to(ROOT)}: a cell failed\n{error}") from None
     except asyncio.CancelledError:
         raise NotebookError(f"{notebook.relative_to(ROOT)}: stopped") from None
