@@ -21,8 +21,8 @@ DOCTREES = notebooks.BUILD / ".doctrees"
 STAMP = notebooks.BUILD / "built"
 SOURCES = ("chapters", "utils", "tools", "_static", "_templates")
 DATA = ("questions.yml", "quiz.yml", "glossary.yml")
-NEEDED_GB = 0.5
 FILES = ("_config.yml", "_toc.yml", "references.bib", "requirements.lock", *DATA)
+FULL = "The disk is full: the site needs about 0.5 GB in {folder}. Make room, and run it again."
 
 
 def fingerprint() -> str:
@@ -85,11 +85,9 @@ def main() -> int:
     except KeyboardInterrupt:
         print("\nInterrupted. The same command carries on; the notebooks that have run are kept.", file=sys.stderr)
     except OSError as error:
-        full = (
-            f"The disk is full: the site needs about {NEEDED_GB} GB in {notebooks.BUILD}. Make room, and run it again."
-        )
         is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        print(f"\n{full if is_full else environment.sentence_for(error)}", file=sys.stderr)
+        sentence = FULL.format(folder=notebooks.BUILD) if is_full else environment.sentence_for(error)
+        print(f"\n{sentence}", file=sys.stderr)
     return 1
 
 

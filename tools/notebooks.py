@@ -139,9 +139,8 @@ def run(
     try:
         asyncio.run(_execute(client, environment, stop or threading.Event()))
     except (CellExecutionError, CellControlSignal, DeadKernelError) as error:
-        if os.strerror(errno.ENOSPC) in getattr(
-            error, "evalue", ""
-        ):  # not the notebook's fault, and the next one's too
+        # A full disk is not the notebook's fault, and would be met by all that follow.
+        if os.strerror(errno.ENOSPC) in getattr(error, "evalue", ""):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(BUILD)) from None
         raise NotebookError(f"{notebook.relative_to(ROOT)}: a cell failed\n{error}") from None
     except asyncio.CancelledError:
