@@ -104,7 +104,8 @@ def reason_not_to_run(stage: Stage, outcomes: Sequence[Outcome], browser: str | 
 def run(stage: Stage, browser: str | None) -> Outcome:
     """Run a stage, its output in view."""
     start = time.perf_counter()
-    environ = os.environ | ({"CHROMIUM": browser} if browser else {})
+    # There is a worker for each core already: threads of NumPy and PyTorch on top only wait for one another.
+    environ = os.environ | {"OMP_NUM_THREADS": "1"} | ({"CHROMIUM": browser} if browser else {})
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.xml")
         done = subprocess.run(command(stage, report), cwd=ROOT, env=environ, check=False)
