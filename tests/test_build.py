@@ -48,15 +48,20 @@ def test_change_is_noticed(project, monkeypatch, change):
 
 
 @pytest.mark.parametrize("ending", ["failed", "interrupted"])
-def test_unfinished_pages_are_made_again_from_nothing(project, monkeypatch, ending):
+def test_unfinished_pages_are_made_again_from_nothing(project, monkeypatch, capsys, ending):
     def make_half():
         (project / "doctrees").mkdir()
         if ending == "interrupted":
             raise KeyboardInterrupt
         return False
 
+    monkeypatch.setattr(build, "make_pages", lambda: finish(project))
+    build.main()
+    (project / "chapters" / "intro.md").write_text("# Another title")
     monkeypatch.setattr(build, "make_pages", make_half)
     assert build.main() == 1
+    assert not build.STAMP.exists()
+    assert ("counts as failed" if ending == "failed" else "Interrupted") in capsys.readouterr().err
     monkeypatch.setattr(build, "make_pages", lambda: not (project / "doctrees").exists())
     assert build.main() == 0
 

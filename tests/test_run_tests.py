@@ -54,6 +54,12 @@ def test_stage_without_report_counts_once(tmp_path, code, count):
     assert run_tests.run(Stage("stage", [str(script)]), browser=None).count == count
 
 
+def test_workers_have_one_thread_each(tmp_path):
+    script = tmp_path / "stage.py"
+    script.write_text("import os; raise SystemExit(os.environ['OMP_NUM_THREADS'] != '1')")
+    assert run_tests.run(Stage("stage", [str(script)]), browser=None).count == Count(1, 0, 0)
+
+
 def test_report_is_counted_over_its_suites(tmp_path):
     report = tmp_path / "report.xml"
     suite = '<testsuite tests="9" failures="2" errors="1" skipped="3"/>'
